@@ -1,0 +1,82 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { jitter } from './random.ts'
+
+export interface BatcherOptions<Item, Answer> {
+  /** Writes the items; gives the answer for each, in their order. Must bear being repeated with the same items. */
+  write(items: readonly Item[]): Promise<readonly Answer[]>
+  /** How many items one write takes at the most. */
+  largest: number
+  /** Whether a failed write may succeed when it is repeated, because only the connection failed. */
+  isTransient(error: unknown): boolean
+  /** Ends the repeating: whatever still waits is rejected with its reason. */
+  signal: AbortSignal
+}
+
+interface Waiting<Item, Answer> {
+  item: Item
+  resolve(answer: Answer): void
+  reject(error: unknown): void
+}
+
+const backoff = { first: 50, longest: 1000 }
+
+/**
+ * Collects items while a write is under way and sends them all with the next one: alone an item goes out at
+ * once, under load one statement carries many. Items are written in the order of `add`, and again and again
+ * until the write succeeds.
+ */
+export class Batcher<Item, Answer> {
+  readonly #options: BatcherOptions<Item, Answer>
+  #waiting: Waiting<Item, Answer>[] = []
+  #writing = false
+
+  constructor(options: BatcherOptions<Item, Answer>) {
+    this.#options = options
+  }
+
+  /** Resolves with the item's answer when it has been written. */
+  add(item: Item): Promise<Answer> {
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>()
+    this.#waiting.push({ item, resolve, reject })
+    if (!this.#writing) void this.#writeAll()
+    return promise
+  }
+
+  async #writeAll(): Promise<void> {
+    this.#writing = true
+    // What the same turn of the event loop adds goes out together.
+    await Promise.resolve()
+    while (this.#waiting.length > 0)
+      await this.#writeBatch(this.#waiting.splice(0, this.#options.largest))
+    this.#writing = false
+  }
+
+  async #writeBatch(batch: Waiting<Item, Answer>[]): Promise<void> {
+    try {
+      const answers = await this.#writeUntilDone(batch.map(waiting => waiting.item))
+      for (const [index, waiting] of batch.entries()) waiting.resolve(answers[index] as Answer)
+    } catch (error) {
+      if (batch.length === 1 || this.#options.signal.aborted)
+        for (const waiting of batch) waiting.reject(error)
+      // One item that cannot be written must not take the others with it.
+      else for (const waiting of batch) await this.#writeBatch([waiting])
+    }
+  }
+
+  async #writeUntilDone(items: readonly Item[]): Promise<readonly Answer[]> {
+    const { signal } = this.#options
+    for (let failures = 0; ; failures++) {
+      signal.throwIfAborted()
+      try {
+        return await this.#options.write(items)
+      } catch (error) {
+        if (!this.#options.isTransient(error)) throw error
+        await delay(
+          jitter(Math.min(backoff.first * 2 ** failures, backoff.longest), 0.5),
+          undefined,
+          { signal },
+        )
+      }
+    }
+  }
+}

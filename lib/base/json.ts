@@ -1,0 +1,136 @@
+import { ClusterError, type ErrorCode } from '../errors.ts'
+
+/** The largest input or step output, as UTF-8 bytes of JSON. */
+export const largestJsonBytes: number = 1024 * 1024
+
+/** The deepest nesting of objects and arrays. */
+const deepest = 100
+
+/**
+ * Turns a value into the JSON text that PostgreSQL stores. Unlike `JSON.stringify` it loses nothing silently:
+ * what JSON or jsonb cannot hold is refused with the path to it. Properties that are undefined are left out.
+ * Each property is read once, so a getter or `toJSON` that answers differently each time does no harm.
+ * @param field the name of the whole, with which the path begins
+ * @throws {ClusterError} with the given code
+ */
+export function toJsonText(value: unknown, field: string, code: ErrorCode): string {
+  const refuse = (path: string, why: string): ClusterError =>
+    new ClusterError(code, `expected ${path} to be storable as JSON, got ${why}`, { field: path })
+  const budget = { left: largestJsonBytes }
+  const plain = copy(value === undefined ? null : value, {
+    path: field,
+    ancestors: [],
+    budget,
+    refuse,
+  })
+  const text = JSON.stringify(plain)
+  if (Buffer.byteLength(text) > largestJsonBytes) throw refuse(field, tooLarge)
+  return text
+}
+
+/** Makes any text storable: NULs become visible, halves of surrogate pairs become U+FFFD. */
+export function storableText(text: string): string {
+  return text.replaceAll('\u0000', '\u2400').toWellFormed()
+}
+
+interface Place {
+  readonly path: string
+  readonly ancestors: readonly object[]
+  readonly budget: { left: number }
+  refuse(path: string, why: string): ClusterError
+}
+
+const tooLarge = `more than ${largestJsonBytes} bytes; put large data elsewhere and pass where it is`
+
+function copy(value: unknown, place: Place): unknown {
+  const { path, refuse } = place
+  switch (typeof value) {
+    case 'string':
+      return checkText(value, place)
+    case 'number':
+      if (!Number.isFinite(value)) throw refuse(path, String(value))
+      return spend(8, value, place)
+    case 'boolean':
+      return spend(4, value, place)
+    case 'object':
+      return value === null ? spend(4, null, place) : copyObject(value, place)
+    case 'bigint':
+      throw refuse(path, 'a BigInt; pass it as text')
+    case 'undefined':
+    case 'function':
+    case 'symbol':
+      throw refuse(path, typeof value === 'undefined' ? 'undefined' : `a ${typeof value}`)
+  }
+}
+
+function checkText(text: string, place: Place): string {
+  if (text.includes('\u0000')) throw place.refuse(place.path, 'text with a NUL character')
+  if (!text.isWellFormed()) throw place.refuse(place.path, 'text with half a surrogate pair')
+  return spend(text.length, text, place)
+}
+
+function spend<T>(size: number, value: T, { budget, path, refuse }: Place): T {
+  budget.left -= size
+  if (budget.left < 0) throw refuse(path, tooLarge)
+  return value
+}
+
+function copyObject(value: object, place: Place): unknown {
+  const { path, ancestors, refuse } = place
+  if (ancestors.includes(value)) throw refuse(path, 'an object that contains itself')
+  if (ancestors.length >= deepest) throw refuse(path, `more than ${deepest} levels of nesting`)
+  const inside = { ...place, ancestors: [...ancestors, value] }
+  try {
+    if (Array.isArray(value)) return copyArray(value, inside)
+    if ('toJSON' in value && typeof value.toJSON === 'function')
+      return copyToJson(value as { toJSON(): unknown }, inside)
+    const prototype: unknown = Object.getPrototypeOf(value)
+    if (prototype !== Object.prototype && prototype !== null && isExotic(value))
+      throw refuse(
+        path,
+        `a ${value.constructor.name}; pass its content as an object, array or text`,
+      )
+    return copyProperties(value, inside)
+  } catch (error) {
+    if (error instanceof ClusterError) throw error
+    throw refuse(path, 'an object that throws when it is read')
+  }
+}
+
+/** Objects whose content `JSON.stringify` would lose. */
+function isExotic(value: object): boolean {
+  return (
+    value instanceof Map || value instanceof Set || value instanceof RegExp || value instanceof Error ||
+    value instanceof Promise || value instanceof WeakMap || value instanceof WeakSet ||
+    ArrayBuffer.isView(value) || value instanceof ArrayBuffer
+  ) // prettier-ignore
+}
+
+function copyToJson(value: { toJSON(): unknown }, place: Place): unknown {
+  if (ArrayBuffer.isView(value))
+    throw place.refuse(place.path, 'a Buffer; pass its content as text')
+  if (value instanceof Date && Number.isNaN(value.getTime()))
+    throw place.refuse(place.path, 'an invalid Date')
+  return copy(value.toJSON(), place)
+}
+
+function copyArray(array: readonly unknown[], place: Place): unknown[] {
+  return Array.from(array, (element, index) =>
+    spend(1, copy(element, { ...place, path: `${place.path}[${index}]` }), place),
+  )
+}
+
+function copyProperties(object: object, place: Place): object {
+  // Without a prototype, so that a property named __proto__ is a property like any other.
+  const result = Object.create(null) as Record<string, unknown>
+  for (const key of Object.keys(object)) {
+    const path = /^[A-Za-z_$][\w$]*$/.test(key)
+      ? `${place.path}.${key}`
+      : `${place.path}[${JSON.stringify(key.slice(0, 60))}]`
+    const inside = { ...place, path }
+    const value = (object as Record<string, unknown>)[key]
+    if (value === undefined) continue
+    result[checkText(key, inside)] = copy(value, inside)
+  }
+  return result
+}

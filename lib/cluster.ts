@@ -1,0 +1,343 @@
+import { EventEmitter } from 'node:events'
+import type pg from 'pg'
+import { silentLogger, type Logger } from './base/logger.ts'
+import { parseDuration, type Duration } from './base/duration.ts'
+import { cancelRequest, type CancelAnswer } from './db/cancel.ts'
+import { Database } from './db/database.ts'
+import { migrate } from './db/migrate.ts'
+import { listNodes, type NodeStatus } from './db/nodes.ts'
+import type { Enqueued } from './db/requests.ts'
+import {
+  findFinished,
+  getRequest,
+  isRequest,
+  listRequests,
+  type RequestRecord,
+  type RequestSummary,
+} from './db/status.ts'
+import { wakeServers } from './db/wake.ts'
+import {
+  Enqueuer,
+  checkKeys,
+  type BatchOptions,
+  type RequestOptions,
+  type RequestToEnqueue,
+} from './enqueue.ts'
+import { ClusterError } from './errors.ts'
+import { followLog, type LogEntry } from './follow-log.ts'
+import { checkFilter, checkId, type RequestFilter, type RequestId } from './query.ts'
+import { defaultOptions, parseOptions, type LogLevel, type ServerOptions } from './options.ts'
+import { startServer } from './start-server.ts'
+import type { Server } from './loop/server.ts'
+import { isProcess, type Process } from './step/define-process.ts'
+import { Waiter } from './waiter.ts'
+import { Waker } from './waker.ts'
+
+export interface ClusterOptions {
+  /** A PostgreSQL URL. Either this or `pool`. Defaults to the environment variable DATABASE_URL. */
+  connectionString?: string
+  /** A pool of the application's own. It is left open by `stop`. */
+  pool?: pg.Pool
+  /** The PostgreSQL schema of this installation. Defaults to `cluster_worker`. */
+  schema?: string
+  /** The processes that this server runs. Not needed to enqueue by name. */
+  processes?: readonly Process[]
+  /** Stable, and unique among the servers. Defaults to the host's name. */
+  nodeId?: string
+  /** How many requests run here at the same time. Defaults to 10. */
+  concurrency?: number
+  /** Where runs have their folders. Defaults to `.cluster-worker`. */
+  dataDir?: string
+  /** How often a server with free slots looks for work. Defaults to `1s`. */
+  pollInterval?: Duration
+  /** How much the pauses between polls vary, as a part of them. Defaults to 0.2. */
+  pollJitter?: number
+  /** Whether hints by LISTEN shorten the polling. Defaults to true. */
+  listen?: boolean
+  /** How long `stop` waits for what runs, unless it is told. Defaults to `none`: until all has finished. */
+  drainTimeout?: Duration
+  /** How long what was asked to stop may take before force is used. Defaults to `5s`. */
+  killGrace?: Duration
+  /** Environment variables of this process that commands may see, beside PATH, HOME and the like. */
+  passEnv?: readonly string[]
+  /** How long a server that vanished is waited for before it is declared lost. Defaults to `5s`; give all servers the same. */
+  lostAfter?: Duration
+  /** A pino logger, or anything with its methods. Defaults to none. */
+  logger?: Logger
+  /** Only read by the binary, which makes the logger. */
+  logLevel?: LogLevel
+}
+
+export interface WaitOptions {
+  /** Defaults to no limit. */
+  timeout?: Duration
+  signal?: AbortSignal
+}
+
+/** What a Cluster tells; listen with `on` or `once`. */
+export interface ClusterEvents {
+  started: [{ node: string; incarnation: string }]
+  claimed: [{ ids: string[] }]
+  finished: [{ id: string; outcome: string }]
+  /** Another server was declared lost. */
+  declaredLost: [{ node: string; incarnation: string; failed: string[] }]
+  /** This server could no longer prove that it is alive, and has stopped its work. Start a new one. */
+  fenced: [ClusterError]
+  stopped: []
+}
+
+/**
+ * One application's door to the cluster: it enqueues and asks, and after `start` it is a server too.
+ *
+ * All methods throw a ClusterError (see docs/errors.md) with the code CW_CONNECTION when the database cannot be
+ * reached, and CW_NOT_MIGRATED when the schema is missing.
+ */
+export class Cluster extends EventEmitter<ClusterEvents> {
+  readonly #settings: ServerOptions
+  readonly #logger: Logger
+  readonly #db: Database
+  readonly #processes: ReadonlyMap<string, Process>
+  readonly #enqueuer: Enqueuer
+  readonly #waiter: Waiter
+  readonly #waker: Waker
+  #starting: Promise<Server> | undefined
+  #stopping: Promise<void> | undefined
+
+  /** @throws {ClusterError} CW_OPTION naming the option that is wrong */
+  constructor(options: ClusterOptions) {
+    super()
+    const { pool, processes = [], logger, ...plain } = options
+    this.#settings = {
+      ...defaultOptions(),
+      ...withDatabaseUrl(parseOptions(plain, 'program'), pool),
+    }
+    this.#logger = logger ?? silentLogger
+    this.#processes = byName(processes)
+    const { connectionString, schema, nodeId } = this.#settings
+    this.#db = new Database({
+      connectionString,
+      pool,
+      schema,
+      applicationName: `cluster-worker ${nodeId}`,
+      maxConnections: 10,
+    })
+    this.#enqueuer = new Enqueuer(this.#db, this.#processes)
+    this.#waiter = new Waiter(ids => findFinished(this.#db, ids))
+    this.#waker = new Waker(() => wakeServers(this.#db))
+  }
+
+  /** The node id of this server. */
+  get nodeId(): string {
+    return this.#settings.nodeId
+  }
+
+  /**
+   * Brings the schema up to this version; any number of servers may do so at once.
+   * @returns the migrations that were applied
+   * @throws {ClusterError} CW_SCHEMA_NEWER
+   */
+  migrate(): Promise<string[]> {
+    return migrate(this.#db)
+  }
+
+  /**
+   * Asks for a process to be run once.
+   * @param process a definition or a name
+   * @throws {ClusterError} CW_UNKNOWN_PROCESS, CW_INPUT_INVALID, CW_INPUT_UNSERIALISABLE, CW_IDEMPOTENCY_CONFLICT or CW_OPTION; then there is no row
+   */
+  async enqueue<Input>(
+    process: Process<Input, any> | string,
+    input?: Input,
+    options: RequestOptions & BatchOptions = {},
+  ): Promise<Enqueued> {
+    checkKeys(options, ['request', 'batch'])
+    const { transaction, allowUnknown, ...request } = options
+    const batch = { ...(transaction && { transaction }), ...(allowUnknown && { allowUnknown }) }
+    const [enqueued] = await this.#enqueueAll([{ ...request, process, input }], batch)
+    return enqueued as Enqueued
+  }
+
+  /**
+   * Asks for any number of processes with one statement: all of them, or none.
+   * @returns an answer for each, in their order
+   * @throws {ClusterError} as `enqueue`, naming the request as `requests[n]`
+   */
+  async enqueueMany(
+    requests: readonly RequestToEnqueue[],
+    options: BatchOptions = {},
+  ): Promise<Enqueued[]> {
+    checkKeys(options, ['batch'])
+    for (const { process, input, ...rest } of requests) checkKeys(rest, ['request'])
+    return this.#enqueueAll(requests, options)
+  }
+
+  /** Everything about a request: its state, its steps, its outcome. @throws {ClusterError} CW_REQUEST_UNKNOWN */
+  async get(id: RequestId): Promise<RequestRecord> {
+    const known = checkId(id)
+    const record = await getRequest(this.#db, known)
+    if (!record) throw unknownRequest(known)
+    return record
+  }
+
+  /** Requests, newest first. @throws {ClusterError} CW_OPTION for a filter that is wrong */
+  async list(filter: RequestFilter = {}): Promise<RequestSummary[]> {
+    return listRequests(this.#db, checkFilter(filter))
+  }
+
+  /** The log of a request, from its start; with `follow` until it has finished. @throws {ClusterError} CW_REQUEST_UNKNOWN */
+  async *logs(
+    id: RequestId,
+    options: { follow?: boolean; signal?: AbortSignal } = {},
+  ): AsyncGenerator<LogEntry> {
+    const known = checkId(id)
+    if (!(await isRequest(this.#db, known))) throw unknownRequest(known)
+    yield* followLog(this.#db, known, options)
+  }
+
+  /** Every server that ever joined, with what it runs and ran. */
+  nodes(): Promise<NodeStatus[]> {
+    return listNodes(this.#db)
+  }
+
+  /**
+   * Waits until a request has finished, however it ends.
+   * @throws {ClusterError} CW_WAIT_TIMEOUT, CW_REQUEST_UNKNOWN
+   */
+  async wait(id: RequestId, options: WaitOptions = {}): Promise<RequestRecord> {
+    const known = checkId(id)
+    const { timeout } = options
+    const limit =
+      timeout === undefined ? undefined : AbortSignal.timeout(parseDuration(timeout, 'timeout'))
+    if (!(await isRequest(this.#db, known))) throw unknownRequest(known)
+    const signals = [limit, options.signal].filter(signal => signal !== undefined)
+    if (await this.#waiter.wait(known, AbortSignal.any(signals))) return this.get(known)
+    options.signal?.throwIfAborted()
+    throw new ClusterError('CW_WAIT_TIMEOUT', `request ${known} did not finish within ${timeout}`, {
+      field: 'timeout',
+    })
+  }
+
+  /**
+   * Cancels a request. A waiting one is finished at once; the server of a running one stops its step and undoes the steps before.
+   * @returns `cancelled`, `requested`, or `finished` when it was too late
+   * @throws {ClusterError} CW_REQUEST_UNKNOWN
+   */
+  async cancel(id: RequestId): Promise<CancelAnswer> {
+    const known = checkId(id)
+    const answer = await cancelRequest(this.#db, known)
+    if (!answer) throw unknownRequest(known)
+    return answer
+  }
+
+  /**
+   * Begins to claim and run requests here.
+   * @throws {ClusterError} CW_DATABASE_UNFIT, CW_NOT_MIGRATED, CW_SCHEMA_NEWER, CW_NODE_ID_TAKEN
+   */
+  async start(): Promise<void> {
+    await this.#stopping
+    this.#starting ??= startServer({
+      db: this.#db,
+      settings: this.#settings,
+      processes: [...this.#processes.values()],
+      logger: this.#logger,
+      events: {
+        started: about => this.emit('started', about),
+        claimed: requests => this.emit('claimed', { ids: requests.map(({ id }) => id) }),
+        finished: (id, outcome) => {
+          this.#waiter.look()
+          this.emit('finished', { id, outcome })
+        },
+        declaredLost: lost => this.emit('declaredLost', lost),
+        fenced: reason => this.emit('fenced', reason),
+      },
+    })
+    try {
+      await this.#starting
+    } catch (error) {
+      this.#starting = undefined
+      throw error
+    }
+  }
+
+  /**
+   * Stops claiming, waits for what runs, leaves the cluster and closes the connections.
+   * @param options.drain how long to wait for what runs; then its steps are stopped, and undone. Defaults to the option drainTimeout
+   */
+  async stop(options: { drain?: Duration } = {}): Promise<void> {
+    const drainMs =
+      options.drain === undefined
+        ? this.#settings.drainTimeout
+        : parseDuration(options.drain, 'drain', { min: 0 })
+    const server = await this.#starting?.catch(() => undefined)
+    this.#stopping ??= this.#stop(server)
+    if (server && drainMs !== 'none') {
+      await server.stopClaiming()
+      await server.drain(drainMs)
+      server.stopRuns()
+    }
+    await this.#stopping
+  }
+
+  async #stop(server: Server | undefined): Promise<void> {
+    try {
+      await server?.stopClaiming()
+      await server?.drain()
+      await server?.leave()
+      this.#waker.stop()
+      await this.#db.close()
+    } finally {
+      this.#starting = undefined
+      this.#stopping = undefined
+    }
+    this.emit('stopped')
+  }
+
+  async #enqueueAll(
+    requests: readonly RequestToEnqueue[],
+    options: BatchOptions,
+  ): Promise<Enqueued[]> {
+    const enqueued = await this.#enqueuer.enqueue(requests, options)
+    // Inside the caller's transaction nobody can see the requests yet; the next poll will.
+    if (!options.transaction && enqueued.length > 0) this.#waker.wake()
+    return enqueued
+  }
+}
+
+function byName(processes: readonly Process[]): Map<string, Process> {
+  const named = new Map<string, Process>()
+  for (const [index, process] of processes.entries()) {
+    if (!isProcess(process))
+      throw new ClusterError(
+        'CW_OPTION',
+        `expected processes[${index}] to be made by defineProcess, got ${typeof process}`,
+        { field: 'processes' },
+      )
+    if (named.has(process.name))
+      throw new ClusterError(
+        'CW_OPTION',
+        `expected each process to have a name of its own, got two named '${process.name}'`,
+        { field: 'processes' },
+      )
+    named.set(process.name, process)
+  }
+  return named
+}
+
+function withDatabaseUrl(
+  options: Partial<ServerOptions>,
+  pool: pg.Pool | undefined,
+): Partial<ServerOptions> {
+  if (pool || options.connectionString) return options
+  const fromEnvironment = process.env['DATABASE_URL']
+  if (!fromEnvironment)
+    throw new ClusterError(
+      'CW_OPTION',
+      'expected connectionString or pool to be given, or DATABASE_URL to be set',
+      { field: 'connectionString' },
+    )
+  return { ...options, ...parseOptions({ connectionString: fromEnvironment }, 'program') }
+}
+
+function unknownRequest(id: string): ClusterError {
+  return new ClusterError('CW_REQUEST_UNKNOWN', `there is no request ${id}`, { field: 'id' })
+}

@@ -1,0 +1,133 @@
+import { ClusterError } from '../errors.ts'
+import type { Argv, CommandSurroundings, UndoCommand } from '../step/command-options.ts'
+import { command } from '../step/command.ts'
+import type { CommandOutput } from '../step/run-command.ts'
+import type { Step } from '../step/step.ts'
+import { readShellText, readTemplate, type EarlierSteps, type Template } from './template.ts'
+import type { YamlCommand, YamlProcess, YamlStep } from './yaml-shape.ts'
+import type { Path } from './yaml-source.ts'
+
+export type CommandStep = Step<unknown, CommandOutput>
+
+/** Does a part of the work; what is wrong there is noted with this path, and gives nothing. */
+export type Attempt = <Value>(path: Path, work: () => Value) => Value | undefined
+
+/**
+ * Builds the steps of a process. A step may use the output of those before it, its undo its own output
+ * too, and an on-failure step the output of all.
+ */
+export function buildSteps(
+  definition: YamlProcess,
+  attempt: Attempt,
+): { steps: CommandStep[]; onFailure: CommandStep[] } {
+  const earlier = new Map<string, () => CommandStep>()
+  const buildAll = (list: readonly YamlStep[], key: string): CommandStep[] => {
+    checkNames(list, key, attempt)
+    return list.flatMap((step, index) => buildStep(step, [key, index], earlier, attempt) ?? [])
+  }
+  return {
+    steps: buildAll(definition.steps, 'steps'),
+    onFailure: buildAll(definition.onFailure ?? [], 'onFailure'),
+  }
+}
+
+function checkNames(list: readonly YamlStep[], key: string, attempt: Attempt): void {
+  const names = new Set<string>()
+  for (const [index, { name }] of list.entries())
+    attempt([key, index, 'name'], () => {
+      if (names.has(name)) throw wrong(`another step is named ${name} too`)
+      names.add(name)
+    })
+}
+
+function buildStep(
+  step: YamlStep,
+  path: Path,
+  earlier: Map<string, () => CommandStep>,
+  attempt: Attempt,
+): CommandStep | undefined {
+  const { name, undo, outputLimit, successCodes } = step
+  const program = buildProgram(step, path, earlier, attempt)
+  let built: CommandStep | undefined
+  earlier.set(name, () => {
+    if (built) return built
+    throw wrong(`expected step ${name} to be defined, got one with an error`)
+  })
+  const takeBack = undo && buildUndo(undo, [...path, 'undo'], earlier, attempt)
+  built =
+    program &&
+    attempt(path, () =>
+      command(name, {
+        ...program,
+        ...(takeBack && { undo: takeBack }),
+        ...(outputLimit !== undefined && { outputLimit }),
+        ...(successCodes && { successCodes }),
+      }),
+    )
+  return built
+}
+
+function buildUndo(
+  undo: NonNullable<YamlStep['undo']>,
+  path: Path,
+  steps: EarlierSteps,
+  attempt: Attempt,
+): Argv<unknown> | UndoCommand<unknown> | undefined {
+  return Array.isArray(undo)
+    ? buildArgv(undo, path, steps, attempt)
+    : buildProgram(undo, path, steps, attempt)
+}
+
+function buildProgram(
+  settings: YamlCommand,
+  path: Path,
+  steps: EarlierSteps,
+  attempt: Attempt,
+): UndoCommand<unknown> | undefined {
+  const { run, shell } = settings
+  const surroundings = buildSurroundings(settings, path, steps, attempt)
+  const argv = run && buildArgv(run, [...path, 'run'], steps, attempt)
+  const script =
+    shell === undefined ? undefined : attempt([...path, 'shell'], () => readShellText(shell))
+  if ((run === undefined) === (shell === undefined))
+    return attempt(path, () => {
+      throw wrong(`expected exactly one of run and shell, got ${run ? 'both' : 'none'}`)
+    })
+  if (argv) return { run: argv, ...surroundings }
+  return script === undefined ? undefined : { shell: script, ...surroundings }
+}
+
+function buildSurroundings(
+  { cwd, env, timeout }: YamlCommand,
+  path: Path,
+  steps: EarlierSteps,
+  attempt: Attempt,
+): CommandSurroundings<unknown> {
+  const text = (value: string, ...keys: string[]): Template =>
+    attempt([...path, ...keys], () => readTemplate(value, steps)) ?? value
+  return {
+    ...(cwd !== undefined && { cwd: text(cwd, 'cwd') }),
+    ...(env && {
+      env: Object.fromEntries(
+        Object.entries(env).map(([name, value]) => [name, text(value, 'env', name)]),
+      ),
+    }),
+    ...(timeout !== undefined && { timeout }),
+  }
+}
+
+function buildArgv(
+  argv: NonNullable<YamlCommand['run']>,
+  path: Path,
+  steps: EarlierSteps,
+  attempt: Attempt,
+): Argv<unknown> {
+  const text = (value: string, index: number): Template =>
+    attempt([...path, index], () => readTemplate(value, steps)) ?? value
+  const [program, ...rest] = argv
+  return [text(program, 0), ...rest.map((value, index) => text(value, index + 1))]
+}
+
+function wrong(message: string): ClusterError {
+  return new ClusterError('CW_DEFINITION', message)
+}

@@ -1,0 +1,28 @@
+import type { Database } from './database.ts'
+
+/**
+ * What a cancel did: the request was waiting and is now finished as `cancelled`; its server was asked to stop
+ * it (`requested`); or it had `finished` before.
+ */
+export type CancelAnswer = 'cancelled' | 'requested' | 'finished'
+
+/** Cancels a request, wherever it is; undefined for an unknown id. */
+export async function cancelRequest(db: Database, id: string): Promise<CancelAnswer | undefined> {
+  const { rows } = await db.query<{ answer: CancelAnswer | null }>({
+    text: `select ${db.t.cancel}($1) as answer`,
+    values: [id],
+  })
+  return rows[0]?.answer ?? undefined
+}
+
+/** The runs of this incarnation that somebody has asked to cancel. */
+export async function findCancelRequests(db: Database, incarnation: string): Promise<string[]> {
+  const { rows } = await db.query<{ id: string }>({
+    name: `${db.schema}.find_cancel_requests`,
+    text: `
+      select id from ${db.t.running}
+      where incarnation = $1 and cancel_requested_at is not null`,
+    values: [incarnation],
+  })
+  return rows.map(row => row.id)
+}

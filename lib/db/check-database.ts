@@ -1,0 +1,50 @@
+import type { Database } from './database.ts'
+import { ClusterError } from '../errors.ts'
+
+/** The oldest PostgreSQL that this version works with. */
+const oldestVersion = 14
+
+/**
+ * Looks whether a server can work with this database at all, before it starts.
+ * @throws {ClusterError} CW_DATABASE_UNFIT with what to do
+ */
+export async function checkDatabase(db: Database): Promise<void> {
+  const session = await db.connectAlone()
+  try {
+    const { rows } = await session.query<{
+      version: string
+      pid: number
+      recovering: boolean
+      read_only: string
+      encoding: string
+    }>(`
+      select current_setting('server_version_num') as version, pg_backend_pid() as pid,
+        pg_is_in_recovery() as recovering, current_setting('default_transaction_read_only') as read_only,
+        current_setting('server_encoding') as encoding`)
+    const found = rows[0]
+    if (!found) throw unfit('the database did not answer the first question')
+    const major = Math.floor(Number(found.version) / 10_000)
+    if (major < oldestVersion)
+      throw unfit(
+        `PostgreSQL ${oldestVersion} or later is needed, this is ${major}; upgrade the database`,
+      )
+    if (found.encoding !== 'UTF8')
+      throw unfit(
+        `the database's encoding is ${found.encoding}, but UTF8 is needed; create it with: createdb --encoding UTF8 --template template0`,
+      )
+    if (found.recovering) throw unfit('this is a standby; let the database URL name the primary')
+    if (found.read_only === 'on')
+      throw unfit('default_transaction_read_only is on; switch it off for this role or database')
+    const announced = (session as unknown as { processID: number | null }).processID
+    if (announced !== found.pid)
+      throw unfit(
+        'a connection pooler in transaction or statement mode stands between, which breaks the locks that prove which server is alive; let the database URL name PostgreSQL itself, or a pool in session mode',
+      )
+  } finally {
+    await session.end()
+  }
+}
+
+function unfit(message: string): ClusterError {
+  return new ClusterError('CW_DATABASE_UNFIT', message, { field: 'connectionString' })
+}

@@ -1,0 +1,98 @@
+import type { Database } from './database.ts'
+
+/** A request that this server has claimed and must now run. */
+export interface Claimed {
+  readonly id: string
+  readonly lane: number
+  readonly input: unknown
+}
+
+export interface ClaimOptions {
+  incarnation: string
+  /** The lanes of the processes that this server knows. */
+  lanes: readonly number[]
+  /** How many requests the server has free slots for. */
+  limit: number
+  /** Made anew for each claim, before it is sent: with it the outcome can be read back when the answer is lost. */
+  token: string
+}
+
+/**
+ * Moves the next requests from `queue` to `running`, in one statement. A claim is a start: a row can be
+ * deleted from the queue only once, so no request is started twice.
+ *
+ * Who else may touch these rows at the same time:
+ * - other claims: they skip what this one has locked, and it skips what they have
+ * - cancel: whoever deletes the queue's row first wins; the other finds none
+ * - declareLost of this incarnation: `me` share-locks its row, so that either the claim commits first and
+ *   the declaration sees its rows, or the claim waits, finds the incarnation lost and takes nothing
+ *
+ * `wanted` looks, without locks, in which lanes the next requests are, and `taken` locks as many as that in
+ * each; so no more rows are locked than are taken, with one lane or with a hundred. Each step is a
+ * materialized CTE: joined into one, some plans run the limited part more than once and take more than asked.
+ */
+export async function claim(db: Database, options: ClaimOptions): Promise<Claimed[]> {
+  const { t } = db
+  const { rows } = await db.query<Claimed>({
+    name: `${db.schema}.claim`,
+    text: `
+      with me as materialized (
+        select id from ${t.incarnation} where id = $1 and state = 'alive' for share
+      ), wanted as materialized (
+        select lane, count(*) as amount
+        from (
+          select first.lane
+          from me, unnest($2::integer[]) as served (lane)
+          cross join lateral (
+            select lane, priority, id from ${t.queue}
+            where lane = served.lane
+            order by priority desc, id limit $3
+          ) as first
+          order by first.priority desc, first.id limit $3
+        ) as next
+        group by lane
+      ), taken as materialized (
+        select locked.*
+        from wanted
+        cross join lateral (
+          select lane, priority, id from ${t.queue}
+          where lane = wanted.lane
+          order by priority desc, id limit wanted.amount
+          for update skip locked
+        ) as locked
+      ), claimed as (
+        delete from ${t.queue} as q using taken
+        where q.lane = taken.lane and q.priority = taken.priority and q.id = taken.id
+        returning q.id, q.lane, q.priority, q.input
+      ), started as (
+        insert into ${t.running} (id, incarnation, token)
+        select id, $1, $4 from claimed
+        returning id
+      )
+      select claimed.id, claimed.lane, coalesce(claimed.input, request.input) as input
+      from claimed
+      join started using (id)
+      left join ${t.request} as request on claimed.input is null and request.id = claimed.id
+      order by claimed.priority desc, claimed.id`,
+    values: [options.incarnation, options.lanes, options.limit, options.token],
+  })
+  return rows
+}
+
+/** Reads back what a claim took whose answer was lost. */
+export async function readBackClaim(
+  db: Database,
+  incarnation: string,
+  token: string,
+): Promise<Claimed[]> {
+  const { t } = db
+  const { rows } = await db.query<Claimed>({
+    text: `
+      select id, request.lane, request.input
+      from ${t.running} join ${t.request} as request using (id)
+      where incarnation = $1 and token = $2
+      order by id`,
+    values: [incarnation, token],
+  })
+  return rows
+}

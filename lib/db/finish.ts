@@ -1,0 +1,97 @@
+import type { Database } from './database.ts'
+
+export type Outcome = 'succeeded' | 'failed' | 'cancelled'
+
+/** Why a request failed. */
+export type FailureReason =
+  | 'input_invalid'
+  | 'step_failed'
+  | 'step_timeout'
+  | 'server_stopped'
+  | 'server_lost'
+
+/** How a run ended. */
+export interface Finish {
+  readonly id: string
+  readonly token: string
+  readonly outcome: Outcome
+  readonly reason: FailureReason | null
+  /** JSON texts, or null. */
+  readonly error: string | null
+  readonly result: string | null
+}
+
+/**
+ * Moves runs from `running` to `finished`, any number in one statement. Only rows that still belong to this
+ * incarnation and carry the run's token are moved, and only while the incarnation is alive.
+ *
+ * Who else may touch these rows at the same time:
+ * - declareLost of this incarnation: both lock the incarnation's row first, so one of them comes first; if
+ *   that is the declaration, nothing is moved here
+ * - cancel: updates the running row; this statement waits for it and then moves the row all the same
+ *
+ * @returns the ids of the runs that this incarnation has finished, now or before; for one that is missing the
+ *   incarnation was declared lost
+ */
+export async function finish(
+  db: Database,
+  incarnation: string,
+  runs: readonly Finish[],
+): Promise<string[]> {
+  const moved = await moveToFinished(db, incarnation, runs)
+  if (moved.length === runs.length) return moved
+  const missing = runs.map(run => run.id).filter(id => !moved.includes(id))
+  return [...moved, ...(await findFinishedByUs(db, incarnation, missing))]
+}
+
+/** A finish is repeated when its answer was lost; what the first one moved is found here. */
+async function findFinishedByUs(
+  db: Database,
+  incarnation: string,
+  ids: string[],
+): Promise<string[]> {
+  const { rows } = await db.query<{ id: string }>({
+    text: `
+      select id from ${db.t.finished}
+      where id = any ($2::bigint[]) and incarnation = $1 and reason is distinct from 'server_lost'`,
+    values: [incarnation, ids],
+  })
+  return rows.map(row => row.id)
+}
+
+async function moveToFinished(
+  db: Database,
+  incarnation: string,
+  runs: readonly Finish[],
+): Promise<string[]> {
+  const { t } = db
+  const { rows } = await db.query<{ id: string }>({
+    name: `${db.schema}.finish`,
+    text: `
+      with me as materialized (
+        select id from ${t.incarnation} where id = $1 and state = 'alive' for share
+      ), ended as materialized (
+        select *
+        from unnest($2::bigint[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[])
+          as e (id, token, outcome, reason, error, result)
+      ), gone as (
+        delete from ${t.running} as r using me, ended
+        where r.id = ended.id and r.token = ended.token and r.incarnation = me.id
+        returning r.id, r.started_at
+      )
+      insert into ${t.finished} (id, outcome, reason, error, result, incarnation, started_at)
+      select gone.id, outcome, reason, error::jsonb, result::jsonb, $1, gone.started_at
+      from gone join ended using (id)
+      returning id`,
+    values: [
+      incarnation,
+      runs.map(run => run.id),
+      runs.map(run => run.token),
+      runs.map(run => run.outcome),
+      runs.map(run => run.reason),
+      runs.map(run => run.error),
+      runs.map(run => run.result),
+    ],
+  })
+  return rows.map(row => row.id)
+}

@@ -1,0 +1,121 @@
+import type { Database, Queryable } from './database.ts'
+import { isHeld } from './locks.ts'
+
+export interface NodeDescription {
+  node: string
+  version: string
+  host: string
+  pid: number
+  concurrency: number
+}
+
+/** Makes the node known and gives the number of its identity lock. */
+export async function registerNode(db: Database, node: string): Promise<string> {
+  const { rows } = await db.query<{ seq: string }>({
+    text: `
+      with made as (
+        insert into ${db.t.node} (id) values ($1) on conflict (id) do nothing returning seq
+      )
+      select seq::text from made union all select seq::text from ${db.t.node} where id = $1 limit 1`,
+    values: [node],
+  })
+  // A rival's insert that committed after this statement's snapshot is seen by the next statement only.
+  return rows[0]?.seq ?? registerNode(db, node)
+}
+
+/** Begins a new life of the node. Runs on the session that holds the node's identity lock. */
+export async function beginIncarnation(
+  session: Queryable,
+  db: Database,
+  about: NodeDescription,
+): Promise<string> {
+  const { rows } = await session.query<{ id: string }>({
+    text: `
+      insert into ${db.t.incarnation} (node, version, host, pid, concurrency)
+      values ($1, $2, $3, $4, $5) returning id`,
+    values: [about.node, about.version, about.host, about.pid, about.concurrency],
+  })
+  return rows[0]?.id as string
+}
+
+/** Ends an incarnation in good order; false when it had ended already or still runs something. */
+export async function leave(db: Database, incarnation: string): Promise<boolean> {
+  const { rowCount } = await db.query({
+    text: `
+      update ${db.t.incarnation} set state = 'left', ended_at = clock_timestamp()
+      where id = $1 and state = 'alive'
+        and not exists (select from ${db.t.running} where incarnation = $1)`,
+    values: [incarnation],
+  })
+  return rowCount === 1
+}
+
+/** Whether the incarnation may still act. */
+export async function isAlive(db: Database, incarnation: string): Promise<boolean> {
+  const { rows } = await db.query<{ state: string }>({
+    text: `select state from ${db.t.incarnation} where id = $1`,
+    values: [incarnation],
+  })
+  return rows[0]?.state === 'alive'
+}
+
+/** The incarnations that should be alive but whose witness session is gone. */
+export async function findSilent(db: Database): Promise<{ id: string; node: string }[]> {
+  const { t } = db
+  const { rows } = await db.query<{ id: string; node: string }>({
+    name: `${db.schema}.find_silent`,
+    text: `
+      select i.id, i.node from ${t.incarnation} as i
+      where i.state = 'alive' and not ${isHeld(t, 'incarnation', 'i.id')}
+      order by i.id`,
+  })
+  return rows
+}
+
+/**
+ * Declares an incarnation lost and fails what it ran, in one transaction. Idempotent: any server may do it,
+ * any number of them at once.
+ *
+ * The update waits for claims and finishes in the incarnation's name that are under way (they share-lock its
+ * row) and shuts out later ones. The delete is a statement of its own, so that it sees what they did.
+ * @returns the ids of the requests that failed
+ */
+export async function declareLost(
+  db: Database,
+  incarnation: string,
+  declaredBy: string,
+): Promise<string[]> {
+  const { t } = db
+  return db.transaction(async client => {
+    const { rows } = await client.query<{ node: string }>({
+      text: `
+        update ${t.incarnation} set state = 'lost', ended_at = clock_timestamp()
+        where id = $1 and state = 'alive' returning node`,
+      values: [incarnation],
+    })
+    const node = rows[0]?.node
+    if (node === undefined) return []
+    const error = JSON.stringify({
+      code: 'CW_NODE_LOST',
+      message: `the server ${node} was lost while it ran this request (noticed by ${declaredBy})`,
+    })
+    const failed = await client.query<{ id: string }>({
+      text: `
+        with gone as (
+          delete from ${t.running} where incarnation = $1 returning id, started_at
+        )
+        insert into ${t.finished} (id, outcome, reason, error, incarnation, started_at)
+        select id, 'failed', 'server_lost', $2::jsonb, $1, started_at from gone
+        returning id`,
+      values: [incarnation, error],
+    })
+    const ids = failed.rows.map(row => row.id)
+    await client.query({
+      text: `
+        update ${t.step} set state = 'failed', finished_at = clock_timestamp(), error = $2::jsonb
+        where request_id = any ($1::bigint[]) and state = 'running'`,
+      values: [ids, error],
+    })
+    return ids
+  })
+}

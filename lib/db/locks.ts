@@ -1,0 +1,44 @@
+import type { Queryable } from './database.ts'
+import type { Tables } from './tables.ts'
+
+/**
+ * All advisory locks, once. Each has two keys: the oid of one of our tables, which no other program and
+ * no other installation in the same database uses by accident, and a number that belongs to that table.
+ *
+ * - `node`: a node id belongs to one live server. The number is `node.seq`.
+ * - `incarnation`: held as long as an incarnation proves that it is alive. The number is `incarnation.id`.
+ *
+ * (The migration's lock, in migrate.ts, has keys of its own: it is taken before any table exists.)
+ *
+ * Locks are only ever tried, never waited for: a waiting session holds a snapshot, which blocks vacuum
+ * and `create index concurrently`.
+ */
+export type LockKind = 'node' | 'incarnation'
+
+/** Tries to take a lock for as long as the session lives; false when another session has it. */
+export async function tryLock(
+  session: Queryable,
+  t: Tables,
+  kind: LockKind,
+  number: string,
+): Promise<boolean> {
+  const { rows } = await session.query<{ taken: boolean }>({
+    text: `select pg_try_advisory_lock(${signed(`'${t[kind]}'::regclass::oid`)}, ${signed('$1')}) as taken`,
+    values: [number],
+  })
+  return rows[0]?.taken === true
+}
+
+/** A boolean SQL expression: some session holds the lock of this kind whose number is this expression. */
+export function isHeld(t: Tables, kind: LockKind, number: string): string {
+  return `exists (
+    select from pg_locks as held
+    where held.locktype = 'advisory' and held.granted and held.objsubid = 2
+      and held.database = (select oid from pg_database where datname = current_database())
+      and held.classid = '${t[kind]}'::regclass and held.objid::bigint = ${number})`
+}
+
+/** pg_locks shows a key as an unsigned number of 32 bits; the lock functions take it signed. */
+function signed(unsigned: string): string {
+  return `(((${unsigned})::bigint + 2147483648) % 4294967296 - 2147483648)::integer`
+}

@@ -1,0 +1,51 @@
+import type { LogStream } from '../base/log-sink.ts'
+import type { Database } from './database.ts'
+
+/** A piece of a request's log: any number of lines, or part of one. */
+export interface LogPiece {
+  readonly requestId: string
+  /** Counts from 1 within the request. */
+  readonly seq: number
+  readonly step: string | null
+  readonly stream: LogStream
+  readonly text: string
+}
+
+/** A piece as it was stored. */
+export interface StoredLogPiece extends Omit<LogPiece, 'requestId'> {
+  readonly at: Date
+}
+
+/** Appends pieces of any number of requests. Repeating it changes nothing. Only the request's own server writes its log. */
+export async function appendLog(db: Database, pieces: readonly LogPiece[]): Promise<void> {
+  await db.query({
+    name: `${db.schema}.append_log`,
+    text: `
+      insert into ${db.t.log} (request_id, seq, step, stream, text)
+      select * from unnest($1::bigint[], $2::integer[], $3::text[], $4::text[], $5::text[])
+      on conflict (request_id, seq) do nothing`,
+    values: [
+      pieces.map(piece => piece.requestId),
+      pieces.map(piece => piece.seq),
+      pieces.map(piece => piece.step),
+      pieces.map(piece => piece.stream),
+      pieces.map(piece => piece.text),
+    ],
+  })
+}
+
+/** The next pieces of a request's log after the given one. */
+export async function readLog(
+  db: Database,
+  requestId: string,
+  afterSeq: number,
+  limit: number,
+): Promise<StoredLogPiece[]> {
+  const { rows } = await db.query<StoredLogPiece>({
+    text: `
+      select seq, step, stream, at, text from ${db.t.log}
+      where request_id = $1 and seq > $2 order by seq limit $3`,
+    values: [requestId, afterSeq, limit],
+  })
+  return rows
+}

@@ -1,0 +1,74 @@
+import type { Database } from './database.ts'
+
+export type StepPhase = 'step' | 'undo' | 'on_failure'
+export type StepState = 'running' | 'succeeded' | 'failed' | 'skipped' | 'cancelled'
+
+/** What is known of one step of one run. A later record of the same step replaces the earlier one. */
+export interface StepRecord {
+  readonly requestId: string
+  readonly phase: StepPhase
+  readonly position: number
+  readonly name: string
+  readonly kind: string
+  readonly state: StepState
+  /** Milliseconds since the run was claimed, by the server's monotonic clock; null for a step that did not start. */
+  readonly startedMs: number | null
+  /** Null for a step that has not ended. */
+  readonly finishedMs: number | null
+  readonly exitCode: number | null
+  /** JSON texts, or null. */
+  readonly error: string | null
+  readonly output: string | null
+}
+
+/**
+ * Writes step records of any number of runs in one statement. Repeating it changes nothing more. Records are
+ * written only while the incarnation is alive and the run is still its own: what a lost server's run did after
+ * it was declared lost does not change the history. No two writers ever write one run's steps but declareLost,
+ * which locks the incarnation's row first, as this statement does.
+ *
+ * Times are the run's start by the database's clock plus what the server's monotonic clock measured since.
+ */
+export async function writeSteps(
+  db: Database,
+  incarnation: string,
+  records: readonly StepRecord[],
+): Promise<void> {
+  const { t } = db
+  await db.query({
+    name: `${db.schema}.write_steps`,
+    text: `
+      with me as materialized (
+        select id from ${t.incarnation} where id = $1 and state = 'alive' for share
+      )
+      insert into ${t.step} as s
+        (request_id, phase, position, name, kind, state, started_at, finished_at, exit_code, error, output)
+      select r.request_id, r.phase, r.position, r.name, r.kind, r.state,
+        running.started_at + r.started_ms * interval '1 ms',
+        running.started_at + r.finished_ms * interval '1 ms',
+        r.exit_code, r.error::jsonb, r.output::jsonb
+      from me
+      join unnest($2::bigint[], $3::text[], $4::smallint[], $5::text[], $6::text[], $7::text[],
+          $8::float8[], $9::float8[], $10::integer[], $11::text[], $12::text[])
+        as r (request_id, phase, position, name, kind, state, started_ms, finished_ms, exit_code, error, output)
+        on true
+      join ${t.running} as running on running.id = r.request_id and running.incarnation = me.id
+      on conflict (request_id, phase, position, attempt) do update
+        set state = excluded.state, started_at = excluded.started_at, finished_at = excluded.finished_at,
+          exit_code = excluded.exit_code, error = excluded.error, output = excluded.output`,
+    values: [
+      incarnation,
+      records.map(record => record.requestId),
+      records.map(record => record.phase),
+      records.map(record => record.position),
+      records.map(record => record.name),
+      records.map(record => record.kind),
+      records.map(record => record.state),
+      records.map(record => record.startedMs),
+      records.map(record => record.finishedMs),
+      records.map(record => record.exitCode),
+      records.map(record => record.error),
+      records.map(record => record.output),
+    ],
+  })
+}

@@ -1,0 +1,53 @@
+import { ClusterError } from '../errors.ts'
+
+/** The names of everything in one installation's schema, quoted and qualified, for use in SQL texts. */
+export interface Tables {
+  readonly schema: string
+  readonly node: string
+  readonly incarnation: string
+  readonly process: string
+  readonly lane: string
+  readonly request: string
+  readonly scheduled: string
+  readonly queue: string
+  readonly running: string
+  readonly finished: string
+  readonly step: string
+  readonly log: string
+  readonly requestStatus: string
+  readonly enqueueBatch: string
+  readonly cancel: string
+  readonly migrations: string
+}
+
+/**
+ * @param schema a plain lower-case PostgreSQL identifier of at most 41 characters
+ * @throws {ClusterError} CW_OPTION when it is none
+ */
+export function tablesOf(schema: string): Tables {
+  if (!/^[a-z_][a-z0-9_]{0,40}$/.test(schema) || schema.startsWith('pg_'))
+    throw new ClusterError(
+      'CW_OPTION',
+      `expected schema to be a lower-case PostgreSQL identifier of at most 41 characters that does not begin with pg_, got '${schema.slice(0, 60)}'`,
+      { field: 'schema' },
+    )
+  const name = (table: string): string => `"${schema}".${table}`
+  return {
+    schema: `"${schema}"`,
+    node: name('node'),
+    incarnation: name('incarnation'),
+    process: name('process'),
+    lane: name('lane'),
+    request: name('request'),
+    scheduled: name('scheduled'),
+    queue: name('queue'),
+    running: name('running'),
+    finished: name('finished'),
+    step: name('step'),
+    log: name('log'),
+    requestStatus: name('request_status'),
+    enqueueBatch: name('enqueue_batch'),
+    cancel: name('cancel'),
+    migrations: name('migration'),
+  }
+}

@@ -1,0 +1,97 @@
+import pg from 'pg'
+import { ClusterError, messageOf, type ErrorCode } from '../errors.ts'
+
+const ours: Record<string, ErrorCode> = {
+  CW001: 'CW_UNKNOWN_PROCESS',
+  CW002: 'CW_IDEMPOTENCY_CONFLICT',
+  CW003: 'CW_OPTION',
+}
+
+/** SQLSTATEs and system errors that say that the connection, not the statement, failed. */
+const connectionCodes = new Set([
+  '08000', '08001', '08003', '08004', '08006',
+  '53300', '57P01', '57P02', '57P03', '57P05',
+  'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN', 'ENOENT', 'EACCES',
+]) // prettier-ignore
+
+/** What the operator has to do, by SQLSTATE. */
+const advice: Record<string, (message: string) => [ErrorCode, string]> = {
+  '3D000': message => ['CW_DATABASE_UNFIT', `${message}; create it, for example with createdb`],
+  '28P01': message => ['CW_CONNECTION', `${message}; check the user and password in the database URL`],
+  '28000': message => ['CW_CONNECTION', `${message}; check pg_hba.conf and the user in the database URL`],
+  '3F000': message => ['CW_NOT_MIGRATED', `${message}; run: cluster-worker migrate`],
+  '42P01': message => ['CW_NOT_MIGRATED', `${message}; run: cluster-worker migrate`],
+  '42883': message => ['CW_NOT_MIGRATED', `${message}; run: cluster-worker migrate`],
+  '42501': message => ['CW_DATABASE_UNFIT', `${message}; grant the role what docs/operations.md lists`],
+  '25006': message => ['CW_DATABASE_UNFIT', `${message}; the database is read-only: connect to the primary, without default_transaction_read_only`],
+} // prettier-ignore
+
+/** Turns what `pg` throws into a ClusterError where the user can do something about it. */
+export function translateError(error: unknown): unknown {
+  if (error instanceof ClusterError || !(error instanceof Error)) return error
+  const code = codeOf(error)
+  if (error instanceof pg.DatabaseError && code !== undefined) {
+    const mine = ours[code]
+    if (mine)
+      return new ClusterError(mine, withHint(error), { field: fieldOf(mine, error), cause: error })
+    const known = advice[code]?.(error.message)
+    if (known) return new ClusterError(known[0], known[1], { cause: error, sqlState: code })
+  }
+  if (isConnectionFailure(error))
+    return new ClusterError('CW_CONNECTION', `the database cannot be reached: ${reason(error)}`, {
+      cause: error,
+    })
+  if (code === 'ERR_INVALID_URL')
+    return new ClusterError(
+      'CW_CONFIG',
+      "expected the database URL to look like postgresql://user:password@host:5432/database (one host; encode '@', '/' and '%' in the password as %40, %2F and %25)",
+      { field: 'connectionString' },
+    )
+  return error
+}
+
+/** The database itself says, or its host says for it, that it is not there: it restarts, stops or fails over. */
+const awayCodes = new Set(['57P01', '57P02', '57P03', 'ECONNREFUSED', 'ENOENT'])
+
+/** Whether the failure is positive evidence that the database is away, and not only out of this server's reach. */
+export function isDatabaseAway(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.every(isDatabaseAway)
+  if (!(error instanceof Error)) return false
+  const code = codeOf(error)
+  return (code !== undefined && awayCodes.has(code)) || isDatabaseAway(error.cause)
+}
+
+/** Whether the statement's outcome is unknown because the connection failed. */
+export function isConnectionFailure(error: unknown): boolean {
+  if (error instanceof ClusterError) return error.code === 'CW_CONNECTION'
+  if (!(error instanceof Error)) return false
+  const code = codeOf(error)
+  if (code !== undefined) return connectionCodes.has(code)
+  if (error instanceof AggregateError) return error.errors.some(isConnectionFailure)
+  // pg gives these errors no code: "Connection terminated…", "timeout expired", "timeout exceeded when trying to connect".
+  return /^(Connection terminated|timeout e|Client has encountered a connection error|Query read timeout)/.test(
+    error.message,
+  )
+}
+
+function codeOf(error: Error): string | undefined {
+  return 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}
+
+function reason(error: Error): string {
+  if (error instanceof AggregateError && error.errors.length > 0)
+    return error.errors.map(messageOf).join('; ')
+  return error.message
+}
+
+function withHint(error: pg.DatabaseError): string {
+  return error.hint
+    ? `${error.message}; ${error.hint.charAt(0).toLowerCase()}${error.hint.slice(1)}`
+    : error.message
+}
+
+function fieldOf(code: ErrorCode, error: pg.DatabaseError): string | undefined {
+  if (code === 'CW_UNKNOWN_PROCESS') return 'process'
+  if (code === 'CW_IDEMPOTENCY_CONFLICT') return 'idempotencyKey'
+  return error.detail
+}

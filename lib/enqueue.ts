@@ -1,0 +1,166 @@
+import { monotonic } from './base/clock.ts'
+import { storableText, toJsonText } from './base/json.ts'
+import type { Database } from './db/database.ts'
+import { findPublished } from './db/definitions.ts'
+import {
+  enqueueBatch,
+  type CallerTransaction,
+  type Enqueued,
+  type NewRequest,
+} from './db/requests.ts'
+import { ClusterError } from './errors.ts'
+import { checkAgainst } from './run/parse-input.ts'
+import { isProcess, type Process } from './step/define-process.ts'
+import { standardSchemaOf } from './step/json-schema.ts'
+import { checkName } from './step/name.ts'
+import type { StandardSchemaV1 } from './step/standard-schema.ts'
+
+/** How one request is to be run. */
+export interface RequestOptions {
+  /** From -32768 to 32767; higher runs first. Defaults to 0. */
+  priority?: number
+  /** Not to be started before this moment, by the database's clock. Defaults to at once. */
+  runAt?: Date | string
+  /** At most 255 characters. For a process, the same key with the same input gives the first request again. */
+  idempotencyKey?: string
+}
+
+export interface BatchOptions {
+  /** The caller's transaction: a `pg` client or a knex transaction. The requests exist when it commits. */
+  transaction?: CallerTransaction
+  /** Accept a process that no server has published yet. Defaults to false. */
+  allowUnknown?: boolean
+}
+
+/** One request of a batch. */
+export interface RequestToEnqueue extends RequestOptions {
+  /** A definition or a name. */
+  process: Process | string
+  /** Defaults to an empty object. */
+  input?: unknown
+}
+
+/** How long a published schema is used before the database is asked again, in milliseconds. */
+const schemaAgeMs = 10_000
+
+/** So many names are remembered; an application that uses more asks more often. */
+const mostSchemas = 1000
+
+const known = {
+  request: ['priority', 'runAt', 'idempotencyKey'],
+  batch: ['transaction', 'allowUnknown'],
+}
+
+/** Checks requests and inserts them. */
+export class Enqueuer {
+  readonly #db: Database
+  readonly #processes: ReadonlyMap<string, Process>
+  readonly #published = new Map<string, { schema: StandardSchemaV1 | undefined; readAt: number }>()
+
+  constructor(db: Database, processes: ReadonlyMap<string, Process>) {
+    this.#db = db
+    this.#processes = processes
+  }
+
+  /**
+   * Inserts all requests or, when one is wrong, none.
+   * @throws {ClusterError} naming the field that is wrong
+   */
+  async enqueue(requests: readonly RequestToEnqueue[], options: BatchOptions): Promise<Enqueued[]> {
+    const checked: NewRequest[] = []
+    for (const [index, request] of requests.entries()) {
+      const prefix = requests.length === 1 ? '' : `requests[${index}].`
+      checked.push(await this.#check(request, prefix))
+    }
+    const { transaction, allowUnknown = false } = options
+    return enqueueBatch(this.#db, checked, { transaction, allowUnknown })
+  }
+
+  async #check(request: RequestToEnqueue, prefix: string): Promise<NewRequest> {
+    const name = isProcess(request.process) ? request.process.name : request.process
+    checkName(name, `${prefix}process`, 'CW_OPTION')
+    const input = toJsonText(request.input ?? {}, `${prefix}input`, 'CW_INPUT_UNSERIALISABLE')
+    const schema = isProcess(request.process) ? request.process.input : await this.#schemaOf(name)
+    // What is checked is what is stored: the JSON, not the caller's object.
+    if (schema) await checkAgainst(schema, JSON.parse(input), name)
+    return {
+      process: name,
+      input,
+      priority: checkPriority(request.priority ?? 0, prefix),
+      runAt: request.runAt === undefined ? null : checkMoment(request.runAt, prefix),
+      idempotencyKey:
+        request.idempotencyKey === undefined ? null : checkKey(request.idempotencyKey, prefix),
+    }
+  }
+
+  /** The input schema of a process that is named only: our own definition's, else what servers published. */
+  async #schemaOf(name: string): Promise<StandardSchemaV1 | undefined> {
+    const own = this.#processes.get(name)
+    if (own) return own.input
+    const now = monotonic()
+    const remembered = this.#published.get(name)
+    if (remembered && now - remembered.readAt < schemaAgeMs) return remembered.schema
+    const published = await findPublished(this.#db, name)
+    // Unknown names are not remembered: a server may publish the process any moment.
+    if (!published) return undefined
+    const schema = published.inputSchema ? standardSchemaOf(published.inputSchema) : undefined
+    if (this.#published.size >= mostSchemas) this.#published.clear()
+    this.#published.set(name, { schema, readAt: now })
+    return schema
+  }
+}
+
+/** Refuses an option that we do not know, so that a misspelt one is not ignored. */
+export function checkKeys(options: object, kinds: readonly ('request' | 'batch')[]): void {
+  const names = kinds.flatMap(kind => known[kind])
+  for (const key of Object.keys(options))
+    if (!names.includes(key))
+      throw new ClusterError(
+        'CW_OPTION',
+        `unknown option ${storableText(key).slice(0, 60)}; known are ${names.join(', ')}`,
+        { field: key },
+      )
+}
+
+function checkPriority(priority: unknown, prefix: string): number {
+  if (Number.isInteger(priority) && Math.abs(Number(priority) + 0.5) <= 32_767.5)
+    return Number(priority)
+  throw wrong(`${prefix}priority`, 'an integer from -32768 to 32767', priority)
+}
+
+/** The years that PostgreSQL and every JavaScript library write with four digits. */
+const moments = { first: Date.UTC(1970, 0, 1), last: Date.UTC(9999, 11, 31) }
+
+function checkMoment(runAt: unknown, prefix: string): Date {
+  const field = `${prefix}runAt`
+  const expected =
+    'a Date or an ISO 8601 moment with its zone, such as 2030-01-31T06:00:00Z, from 1970 to 9999'
+  // Without a zone the moment would depend on where the program runs.
+  const isMoment =
+    runAt instanceof Date ||
+    (typeof runAt === 'string' && /^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:?\d\d)$/.test(runAt))
+  if (!isMoment) throw wrong(field, expected, runAt)
+  const moment = new Date(runAt)
+  const ms = moment.getTime()
+  if (!(ms >= moments.first && ms <= moments.last)) throw wrong(field, expected, runAt)
+  return moment
+}
+
+function checkKey(key: unknown, prefix: string): string {
+  const field = `${prefix}idempotencyKey`
+  if (typeof key !== 'string' || key === '' || key.length > 255 || storableText(key) !== key)
+    throw wrong(field, 'text of 1 to 255 characters', key)
+  return key
+}
+
+function wrong(field: string, expected: string, got: unknown): ClusterError {
+  const shown =
+    typeof got === 'string'
+      ? `'${storableText(got).slice(0, 60)}'`
+      : typeof got === 'object'
+        ? typeof got
+        : String(got)
+  return new ClusterError('CW_OPTION', `expected ${field} to be ${expected}, got ${shown}`, {
+    field,
+  })
+}

@@ -1,0 +1,68 @@
+/**
+ * Every error that cluster-worker reports, once. The code is stable: programs may test for it, and
+ * docs/errors.md explains each. A code is never reused for another meaning.
+ */
+export const errorCodes = {
+  CW_CANCELLED: 'The request was cancelled.',
+  CW_CONFIG: 'The configuration cannot be used.',
+  CW_CONNECTION: 'The database cannot be reached.',
+  CW_DATABASE_UNFIT: 'The database cannot be used as it is set up.',
+  CW_DEFINITION: 'A process definition is wrong.',
+  CW_IDEMPOTENCY_CONFLICT: 'The idempotency key was used before with another input.',
+  CW_INPUT_INVALID: "The input does not fit the process's schema.",
+  CW_INPUT_UNSERIALISABLE: 'The input cannot be stored as JSON.',
+  CW_NODE_ID_TAKEN: 'Another live server has this node id.',
+  CW_NODE_LOST: 'This server was declared lost by the others.',
+  CW_NOT_MIGRATED: 'The schema is missing or older than this version needs.',
+  CW_NOT_STARTED: 'The server is not running.',
+  CW_OPTION: 'An option has a value that cannot be used.',
+  CW_POOL_TIMEOUT: 'No database connection became free in time.',
+  CW_REQUEST_UNKNOWN: 'There is no request with this id.',
+  CW_RESULT_UNSERIALISABLE: 'What a step returned cannot be stored as JSON.',
+  CW_SCHEMA_NEWER: 'The schema is newer than this version knows.',
+  CW_STEP_FAILED: 'A step failed.',
+  CW_STEP_TIMEOUT: 'A step ran longer than its timeout.',
+  CW_STOPPED: 'The server was stopped before the step ended.',
+  CW_UNKNOWN_PROCESS: 'No server has published a process of this name.',
+  CW_WAIT_TIMEOUT: 'The request did not finish in time.',
+} as const
+
+export type ErrorCode = keyof typeof errorCodes
+
+/** What an error carries besides its sentence. All of it is safe to print and to store. */
+export interface ErrorDetails {
+  /** The option, argument or path within the input that the error is about, such as `input.hosts[2]`. */
+  field?: string | undefined
+  cause?: unknown
+  /** Anything else that a program may want, such as an exit code. */
+  [detail: string]: unknown
+}
+
+/**
+ * The one error class. `message` says what was expected and what came, and where it helps what to do.
+ */
+export class ClusterError extends Error {
+  override readonly name: string = 'ClusterError'
+  readonly code: ErrorCode
+  readonly field: string | undefined
+  readonly details: Readonly<Record<string, unknown>>
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    const { field, cause, ...rest } = details
+    super(message, cause === undefined ? undefined : { cause })
+    this.code = code
+    this.field = field
+    this.details = rest
+  }
+}
+
+/** The message of anything that was thrown, also when it is not an Error. */
+export function messageOf(thrown: unknown): string {
+  if (thrown instanceof Error) return thrown.message || thrown.name
+  if (typeof thrown === 'string') return thrown
+  try {
+    return `a value that is not an Error was thrown: ${JSON.stringify(thrown)}`
+  } catch {
+    return `a value that is not an Error was thrown: ${typeof thrown}`
+  }
+}

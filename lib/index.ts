@@ -1,0 +1,29 @@
+export { Cluster, type ClusterEvents, type ClusterOptions, type WaitOptions } from './cluster.ts'
+export { ClusterError, errorCodes, type ErrorCode, type ErrorDetails } from './errors.ts'
+export { call, type CallOptions } from './step/call.ts'
+export { command } from './step/command.ts'
+export {
+  defineProcess,
+  isProcess,
+  type Process,
+  type ProcessDefinition,
+} from './step/define-process.ts'
+export type { Duration } from './base/duration.ts'
+export type { LogStream } from './base/log-sink.ts'
+export type { Logger } from './base/logger.ts'
+export type { CancelAnswer } from './db/cancel.ts'
+export type { FailureReason, Outcome } from './db/finish.ts'
+export type { NodeStatus } from './db/nodes.ts'
+export type { CallerTransaction, Enqueued } from './db/requests.ts'
+export type {
+  RequestRecord,
+  RequestState,
+  RequestSummary,
+  StepStatus,
+  StoredError,
+} from './db/status.ts'
+export type { BatchOptions, RequestOptions, RequestToEnqueue } from './enqueue.ts'
+export type { LogEntry } from './follow-log.ts'
+export type { RequestFilter, RequestId } from './query.ts'
+export type { StandardSchemaV1 } from './step/standard-schema.ts'
+export type { Step, StepContext } from './step/step.ts'

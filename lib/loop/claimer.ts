@@ -1,0 +1,74 @@
+import { randomUUID } from 'node:crypto'
+import type { MonotonicClock } from '../base/clock.ts'
+import type { NextPass } from '../base/loop.ts'
+import type { Claimed } from '../db/claim.ts'
+
+export interface ClaimerOptions {
+  readonly clock: MonotonicClock
+  freeSlots(): number
+  claim(limit: number, token: string): Promise<Claimed[]>
+  /** What a claim took whose answer was lost. */
+  readBack(token: string): Promise<Claimed[]>
+  isConnectionFailure(error: unknown): boolean
+  start(claimed: Claimed, token: string): void
+  /** How long to wait after an answer that had fewer requests than asked for, in milliseconds. */
+  pause(): number
+}
+
+/** How many requests one claim takes at the most, so that the statement stays short. */
+const largestClaim = 500
+
+/**
+ * How long the token of a claim whose answer was lost is read back, in milliseconds: the database may still be about
+ * to do what the broken connection asked.
+ */
+const readBackMs = 60_000
+
+/**
+ * Claims as many requests as there are free slots. A claim is a start: there is no prefetch.
+ *
+ * When the answer to a claim is lost, nobody knows whether it happened, so its token is read back. What it took was
+ * never started, because only an answer starts a run; each request found is started once.
+ */
+export class Claimer {
+  readonly #options: ClaimerOptions
+  readonly #unanswered = new Map<string, { since: number; started: Set<string> }>()
+
+  constructor(options: ClaimerOptions) {
+    this.#options = options
+  }
+
+  async pass(): Promise<NextPass> {
+    const { freeSlots, pause } = this.#options
+    for (const token of this.#unanswered.keys()) await this.#readBack(token)
+    const limit = Math.min(freeSlots(), largestClaim)
+    if (limit <= 0) return this.#unanswered.size > 0 ? pause() : 'when woken'
+    const claimed = await this.#claim(limit)
+    return claimed === limit ? 0 : pause()
+  }
+
+  async #claim(limit: number): Promise<number> {
+    const token = randomUUID()
+    try {
+      const claimed = await this.#options.claim(limit, token)
+      for (const request of claimed) this.#options.start(request, token)
+      return claimed.length
+    } catch (error) {
+      if (this.#options.isConnectionFailure(error))
+        this.#unanswered.set(token, { since: this.#options.clock(), started: new Set() })
+      throw error
+    }
+  }
+
+  async #readBack(token: string): Promise<void> {
+    const lost = this.#unanswered.get(token)
+    if (!lost) return
+    for (const request of await this.#options.readBack(token)) {
+      // A row that is read a second time may belong to a run that has ended meanwhile.
+      if (lost.started.has(request.id)) continue
+      lost.started.add(request.id)
+      this.#options.start(request, token)
+    }
+    if (this.#options.clock() - lost.since > readBackMs) this.#unanswered.delete(token)
+  }
+}

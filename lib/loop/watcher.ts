@@ -1,0 +1,47 @@
+import type { MonotonicClock } from '../base/clock.ts'
+import { jitter } from '../base/random.ts'
+import type { NextPass } from '../base/loop.ts'
+
+export interface WatcherOptions {
+  readonly lostAfterMs: number
+  readonly clock: MonotonicClock
+  /** The incarnations that should be alive but do not prove it. */
+  findSilent(): Promise<{ id: string; node: string }[]>
+  declareLost(incarnation: string): Promise<string[]>
+  onLost(lost: { node: string; incarnation: string; failed: string[] }): void
+}
+
+/** How often to look, as a part of `lostAfter`. */
+const lookPart = 0.2
+
+/**
+ * Watches the other servers in the database. One that is silent for `lostAfter`, by this server's own monotonic
+ * clock, is declared lost. Time counts only from when this server itself saw the silence, and anew after each
+ * failed look: a database that restarts makes everybody look silent for a moment and must not kill anybody.
+ */
+export class Watcher {
+  readonly #options: WatcherOptions
+  #silentSince = new Map<string, number>()
+
+  constructor(options: WatcherOptions) {
+    this.#options = options
+  }
+
+  async pass(): Promise<NextPass> {
+    const { lostAfterMs, clock } = this.#options
+    try {
+      const silent = await this.#options.findSilent()
+      const now = clock()
+      this.#silentSince = new Map(silent.map(({ id }) => [id, this.#silentSince.get(id) ?? now]))
+      for (const { id, node } of silent) {
+        if (now - (this.#silentSince.get(id) ?? now) < lostAfterMs) continue
+        const failed = await this.#options.declareLost(id)
+        this.#options.onLost({ node, incarnation: id, failed })
+      }
+    } catch (error) {
+      this.#silentSince.clear()
+      throw error
+    }
+    return jitter(lostAfterMs * lookPart, 0.2)
+  }
+}

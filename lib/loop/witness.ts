@@ -1,0 +1,169 @@
+import type pg from 'pg'
+import { monotonic } from '../base/clock.ts'
+import { Loop, type NextPass } from '../base/loop.ts'
+import { ClusterError } from '../errors.ts'
+import type { Database } from '../db/database.ts'
+import {
+  beginIncarnation,
+  isAlive,
+  registerNode,
+  type NodeDescription,
+} from '../db/incarnations.ts'
+import { tryLock } from '../db/locks.ts'
+import { isConnectionFailure, isDatabaseAway } from '../db/translate-error.ts'
+
+export interface WitnessOptions {
+  readonly db: Database
+  readonly about: NodeDescription
+  /** How long the other servers wait before they declare a silent one lost, in milliseconds. */
+  readonly lostAfterMs: number
+  /** Called once, when this server can no longer prove that it is alive. */
+  onLost(reason: ClusterError): void
+  onError(error: unknown, name: string): void
+}
+
+/** How much of `lostAfter` may pass without proof before the server gives up; the rest is for stopping its work. */
+const provePart = 0.6
+
+/** How often the proof is renewed, as a part of `lostAfter`. */
+const heartbeatPart = 0.15
+
+/** How long a database that is known to be away may stay so before the server gives up, in milliseconds. */
+const longestOutageMs = 60_000
+
+/**
+ * The proof that this incarnation is alive: a database session of its own that holds the incarnation's lock.
+ * A crash ends the session at once; when the server freezes or the network is cut, PostgreSQL ends it because it
+ * is silent. The other servers watch the lock.
+ */
+export class Witness {
+  readonly #options: WitnessOptions
+  readonly #nodeSeq: string
+  readonly incarnation: string
+  readonly #loop: Loop
+  #session: pg.Client | undefined
+  #provenAt: number
+  #awaySince: number | undefined
+
+  private constructor(
+    options: WitnessOptions,
+    nodeSeq: string,
+    incarnation: string,
+    session: pg.Client,
+    provenAt: number,
+  ) {
+    this.#options = options
+    this.#nodeSeq = nodeSeq
+    this.incarnation = incarnation
+    this.#session = session
+    this.#provenAt = provenAt
+    this.#loop = new Loop({ name: 'witness', pass: () => this.#pass(), onError: options.onError })
+  }
+
+  /**
+   * Begins a new incarnation of the node and starts to prove it.
+   * @throws {ClusterError} CW_NODE_ID_TAKEN when another live server has the node id
+   */
+  static async begin(options: WitnessOptions): Promise<Witness> {
+    const { db, about } = options
+    const seq = await registerNode(db, about.node)
+    const provenAt = monotonic()
+    const session = await openSession(options)
+    try {
+      if (!(await tryLock(session, db.t, 'node', seq)))
+        throw new ClusterError(
+          'CW_NODE_ID_TAKEN',
+          `another live server has the node id '${about.node}'; give this one an id of its own (--node-id or CLUSTER_NODE_ID), or stop the other first`,
+          { field: 'nodeId' },
+        )
+      const incarnation = await beginIncarnation(session, db, about)
+      await tryLock(session, db.t, 'incarnation', incarnation)
+      const witness = new Witness(options, seq, incarnation, session, provenAt)
+      witness.#loop.start()
+      return witness
+    } catch (error) {
+      await session.end()
+      throw error
+    }
+  }
+
+  /** Gives up the proof; the incarnation should have been ended before. */
+  async end(): Promise<void> {
+    await this.#loop.stop()
+    await this.#session?.end().catch(() => undefined)
+    this.#session = undefined
+  }
+
+  async #pass(): Promise<NextPass> {
+    const { lostAfterMs } = this.#options
+    try {
+      await this.#prove()
+      this.#awaySince = undefined
+      return lostAfterMs * heartbeatPart
+    } catch (error) {
+      this.#session?.end().catch(() => undefined)
+      this.#session = undefined
+      if (error instanceof ClusterError && error.code === 'CW_NODE_LOST') return this.#giveUp(error)
+      this.#awaySince = isDatabaseAway(error) ? (this.#awaySince ?? monotonic()) : undefined
+      if (this.#isOverdue()) return this.#giveUp(overdue(this.#options, error))
+      if (!isConnectionFailure(error)) this.#options.onError(error, 'witness')
+      return Math.min(lostAfterMs * heartbeatPart, 250)
+    }
+  }
+
+  /** One heartbeat, on a new session when the old one is gone. Its time counts from before it was sent. */
+  async #prove(): Promise<void> {
+    const { db } = this.#options
+    const sentAt = monotonic()
+    if (this.#session) {
+      await this.#session.query('select 1')
+    } else {
+      const session = await openSession(this.#options)
+      this.#session = session
+      if (!(await isAlive(db, this.incarnation))) throw declaredLost()
+      const held =
+        (await tryLock(session, db.t, 'node', this.#nodeSeq)) &&
+        (await tryLock(session, db.t, 'incarnation', this.incarnation))
+      if (!held)
+        throw new ClusterError('CW_CONNECTION', 'the previous session still holds the locks')
+    }
+    this.#provenAt = sentAt
+  }
+
+  /** Nobody can declare anything in a database that is away, so an outage does not count, up to a limit. */
+  #isOverdue(): boolean {
+    const now = monotonic()
+    if (this.#awaySince !== undefined) return now - this.#awaySince > longestOutageMs
+    return now - this.#provenAt > this.#options.lostAfterMs * provePart
+  }
+
+  #giveUp(reason: ClusterError): NextPass {
+    this.#options.onLost(reason)
+    return 'when woken'
+  }
+}
+
+function openSession({ db, about, lostAfterMs }: WitnessOptions): Promise<pg.Client> {
+  const silentMs = Math.ceil(lostAfterMs * provePart)
+  return db.connectAlone({
+    application_name: `cluster-worker witness ${about.node}`,
+    connectionTimeoutMillis: silentMs,
+    query_timeout: Math.ceil(lostAfterMs * heartbeatPart * 2),
+    options: `-c idle_session_timeout=${silentMs} -c tcp_keepalives_idle=1 -c tcp_keepalives_interval=1 -c tcp_keepalives_count=3`,
+  })
+}
+
+function declaredLost(): ClusterError {
+  return new ClusterError(
+    'CW_NODE_LOST',
+    'the other servers have declared this one lost; its requests have failed',
+  )
+}
+
+function overdue({ lostAfterMs }: WitnessOptions, cause: unknown): ClusterError {
+  return new ClusterError(
+    'CW_NODE_LOST',
+    `this server could not prove to the database that it is alive for ${Math.round(lostAfterMs * provePart)} ms, so it stopped its work before the others declare it lost`,
+    { cause },
+  )
+}

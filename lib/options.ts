@@ -1,0 +1,286 @@
+import { hostname } from 'node:os'
+import { nearestName } from './base/nearest-name.ts'
+import {
+  connectionUrl,
+  duration,
+  names,
+  oneOf,
+  orWord,
+  range,
+  texts,
+  toggle,
+  wholeNumber,
+  word,
+  type Reader,
+} from './base/option-readers.ts'
+import { ClusterError } from './errors.ts'
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent'
+
+/** What a server is told when it starts. All durations are in milliseconds. */
+export interface ServerOptions {
+  connectionString: string | undefined
+  schema: string
+  nodeId: string
+  processes: readonly string[]
+  concurrency: number
+  dataDir: string
+  pollInterval: number
+  pollJitter: number
+  listen: boolean
+  drainTimeout: number | 'none'
+  killGrace: number
+  outputLimit: number
+  passEnv: readonly string[]
+  lostAfter: number
+  logLevel: LogLevel
+  retention: number | 'forever'
+}
+
+export type OptionName = keyof ServerOptions
+
+/** Who has an option: programs that only enqueue and look, servers, every command of the binary. */
+export type OptionUser = 'library' | 'server' | 'cli'
+
+export interface Option<Value> extends Reader<Value> {
+  /** One sentence, for the help and the documentation. */
+  readonly description: string
+  readonly usedBy: readonly OptionUser[]
+  /** The default as the documentation shows it. */
+  readonly defaultText: string
+  defaultValue(): Value
+  /** The option's name in files and, with dashes, as a flag, where it is not the name in programs. */
+  readonly key?: string
+  /** The environment variable, where it is not `CLUSTER_` and the name. */
+  readonly variable?: string
+}
+
+/** Every option, once. */
+export const options: { readonly [Name in OptionName]: Option<ServerOptions[Name]> } = {
+  connectionString: {
+    ...connectionUrl(),
+    ...none('none'),
+    key: 'databaseUrl',
+    variable: 'DATABASE_URL',
+    usedBy: ['library', 'server', 'cli'],
+    description: 'The PostgreSQL database, as a URL; several hosts are separated by commas.',
+  },
+  schema: {
+    ...word(/^[a-z_][a-z0-9_]{0,40}$/, 'a plain PostgreSQL name of at most 41 of a-z, 0-9 and _'),
+    ...byDefault('cluster_worker'),
+    usedBy: ['library', 'server', 'cli'],
+    description: 'The PostgreSQL schema that holds the tables.',
+  },
+  nodeId: {
+    ...word(/^[A-Za-z0-9._-]{1,63}$/, '1 to 63 of A-Z, a-z, 0-9, dot, dash and underscore'),
+    defaultText: 'the host name',
+    defaultValue: hostname,
+    usedBy: ['server'],
+    description: 'The name of this server: stable, and unique among all servers of the database.',
+  },
+  processes: {
+    ...texts('a list of files and folders'),
+    ...byDefault([], 'none'),
+    usedBy: ['server', 'cli'],
+    description: 'The files, and folders of files, that define the processes this server runs.',
+  },
+  concurrency: {
+    ...wholeNumber(1, 10_000),
+    ...byDefault(10),
+    usedBy: ['server'],
+    description: 'How many requests this server runs at once.',
+  },
+  dataDir: {
+    ...word(/^[^\0]+$/, 'a folder'),
+    ...byDefault('.cluster-worker'),
+    usedBy: ['server', 'cli'],
+    description: 'The folder for what this server keeps on its own disk.',
+  },
+  pollInterval: {
+    ...duration('10ms', '1h'),
+    ...byDefault(1000, '1s'),
+    usedBy: ['server'],
+    description: 'How long a server with a free slot waits before it looks for requests again.',
+  },
+  pollJitter: {
+    ...range(0, 1),
+    ...byDefault(0.2),
+    usedBy: ['server'],
+    description:
+      'The part of the poll interval that is left to chance, so that servers do not look all at once.',
+  },
+  listen: {
+    ...toggle(),
+    ...byDefault(true),
+    usedBy: ['server'],
+    description:
+      'Whether notifications of the database make a server look sooner; polling alone finds everything too.',
+  },
+  drainTimeout: {
+    ...orWord(duration('0ms', '24d'), 'none'),
+    ...byDefault('none' as const),
+    usedBy: ['server'],
+    description:
+      "How long a server that is stopping waits for its running requests; 'none' waits for all of them.",
+  },
+  killGrace: {
+    ...duration('0ms', '1h'),
+    ...byDefault(5000, '5s'),
+    usedBy: ['server'],
+    description: 'How long a command that was asked to stop may take before it is killed.',
+  },
+  outputLimit: {
+    ...wholeNumber(0, 2 ** 31 - 1, 'a number of bytes'),
+    ...byDefault(16 * 1024 * 1024),
+    usedBy: ['server'],
+    description: 'How many bytes of the output of one step are kept; the rest is thrown away.',
+  },
+  passEnv: {
+    ...names(/^[A-Za-z_][A-Za-z0-9_]*$/, 'a list of names of environment variables'),
+    ...byDefault([], 'none'),
+    usedBy: ['server'],
+    description: "The server's environment variables that commands may see.",
+  },
+  lostAfter: {
+    ...duration('500ms', '1h'),
+    ...byDefault(5000, '5s'),
+    usedBy: ['server'],
+    description: 'How long the others wait for a server that vanished before they declare it lost.',
+  },
+  logLevel: {
+    ...oneOf<LogLevel>(['trace', 'debug', 'info', 'warn', 'error', 'silent']),
+    ...byDefault('info' as const),
+    usedBy: ['server', 'cli'],
+    description: 'The least important messages that a server logs about itself.',
+  },
+  retention: {
+    ...orWord(duration('1s', '36500d'), 'forever'),
+    ...byDefault(30 * 86_400_000, '30d'),
+    usedBy: ['server'],
+    description: "How long finished requests are kept; 'forever' keeps them all.",
+  },
+}
+
+/** All options at their defaults. */
+export function defaultOptions(): ServerOptions {
+  const values = optionNames().map(name => ({ [name]: options[name].defaultValue() }))
+  return Object.assign({}, ...values)
+}
+
+/** The names of all options, in the order in which the documentation shows them. */
+export function optionNames(): OptionName[] {
+  return Object.keys(options).filter(isOptionName)
+}
+
+/** Where values come from: a program, the command line, the environment, a configuration file. */
+export type OptionSource = 'program' | 'flag' | 'environment' | 'file'
+
+/** What an option is called there: `pollInterval`, `--poll-interval`, `CLUSTER_POLL_INTERVAL`. */
+export function labelOf(name: OptionName, source: OptionSource): string {
+  const { key = name, variable } = options[name]
+  if (source === 'program') return name
+  if (source === 'file') return key
+  const separate = (by: string): string => key.replaceAll(/[A-Z]/g, letter => by + letter)
+  return source === 'flag'
+    ? `--${separate('-').toLowerCase()}`
+    : (variable ?? `CLUSTER_${separate('_').toUpperCase()}`)
+}
+
+/** One value that cannot be used. */
+export interface OptionProblem {
+  /** As it was given, such as `concurency`. */
+  readonly key: string
+  /** What is wrong, to stand behind the key: `expected a duration …, got "5"`. */
+  readonly complaint: string
+  /** The same as a sentence of its own: `expected pollInterval to be a duration …, got "5"`. */
+  readonly sentence: string
+}
+
+/**
+ * Reads values that are named as the source names them. Text is converted, because flags, environment
+ * variables and substituted values in files are text. A value that is undefined counts as absent, and
+ * so does an empty environment variable. Unknown variables are left alone (other programs use the
+ * prefix too); every other unknown name is a problem.
+ */
+export function readOptions(
+  values: Readonly<Record<string, unknown>>,
+  source: OptionSource,
+): { options: Partial<ServerOptions>; problems: OptionProblem[] } {
+  const byLabel = new Map(optionNames().map(name => [labelOf(name, source), name]))
+  const read: Record<string, unknown> = {}
+  const problems: OptionProblem[] = []
+  for (const [key, value] of Object.entries(values)) {
+    const name = byLabel.get(key)
+    if (value === undefined || (source === 'environment' && (value === '' || !name))) continue
+    const reading = name && options[name].read(value)
+    if (!reading) problems.push(unknownKey(key, source))
+    else if ('value' in reading) read[name] = reading.value
+    else problems.push(wrongValue(key, reading))
+  }
+  return { options: read, problems }
+}
+
+/**
+ * Reads values as `readOptions` does.
+ * @throws {ClusterError} CW_OPTION (program, flag) or CW_CONFIG (environment, file) with a sentence for
+ * each problem; `field` is the first one's key
+ */
+export function parseOptions(
+  values: Readonly<Record<string, unknown>>,
+  source: OptionSource,
+): Partial<ServerOptions> {
+  const { options, problems } = readOptions(values, source)
+  const [first] = problems
+  if (!first) return options
+  const code = source === 'program' || source === 'flag' ? 'CW_OPTION' : 'CW_CONFIG'
+  const sentences = problems.map(problem => problem.sentence)
+  throw new ClusterError(code, sentences.join('\n'), { field: first.key, problems: sentences })
+}
+
+function isOptionName(name: string): name is OptionName {
+  return Object.hasOwn(options, name)
+}
+
+function unknownKey(key: string, source: OptionSource): OptionProblem {
+  const known = optionNames().flatMap(
+    name =>
+      [
+        [name, name],
+        [labelOf(name, 'file'), name],
+      ] as const,
+  )
+  const nearest = new Map<string, OptionName>(known).get(
+    nearestName(
+      key,
+      known.map(([text]) => text),
+    ) ?? '',
+  )
+  const hint = nearest ? ` (did you mean ${labelOf(nearest, source)}?)` : ''
+  return {
+    key,
+    complaint: `unknown key${hint}`,
+    sentence: `expected the name of an option, got ${key}${hint}`,
+  }
+}
+
+function wrongValue(
+  key: string,
+  { expected, got }: { expected: string; got: string },
+): OptionProblem {
+  return {
+    key,
+    complaint: `expected ${expected}, got ${got}`,
+    sentence: `expected ${key} to be ${expected}, got ${got}`,
+  }
+}
+
+function byDefault<Value>(
+  value: Value,
+  text: string = String(value),
+): { defaultText: string; defaultValue(): Value } {
+  return { defaultText: text, defaultValue: () => value }
+}
+
+function none(text: string): { defaultText: string; defaultValue(): undefined } {
+  return { defaultText: text, defaultValue: () => undefined }
+}

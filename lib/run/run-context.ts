@@ -1,0 +1,99 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { LogSink } from '../base/log-sink.ts'
+import { storableText } from '../base/json.ts'
+import { ClusterError } from '../errors.ts'
+import type { Step, StepRun } from '../step/step.ts'
+
+/** What all steps of one run share. */
+export interface RunContext {
+  readonly requestId: string
+  readonly process: string
+  readonly node: string
+  readonly token: string
+  readonly input: unknown
+  /** What the finished steps returned. */
+  readonly outputs: Map<Step<never, unknown>, unknown>
+  readonly environment: Readonly<Record<string, string>>
+  /** The folder that the run's own folder is made in. */
+  readonly runsFolder: string
+  readonly killGraceMs: number
+}
+
+/** The run's own folder. */
+export function runFolder(context: Pick<RunContext, 'runsFolder' | 'requestId'>): string {
+  return join(context.runsFolder, context.requestId)
+}
+
+/** What one step receives. */
+export function stepRun(
+  context: RunContext,
+  step: string,
+  sink: LogSink,
+  signal: AbortSignal,
+  extra: Readonly<Record<string, string>> = {},
+): StepRun {
+  const { requestId, process, node, token, input, killGraceMs } = context
+  return {
+    requestId,
+    process,
+    node,
+    token,
+    input,
+    step,
+    signal,
+    sink,
+    killGraceMs,
+    environment: { ...context.environment, ...extra, CLUSTER_STEP: step },
+    log: message => void sink.write('log', `${storableText(String(message))}\n`),
+    output: <Output>(earlier: Step<never, Output>) => {
+      if (!context.outputs.has(earlier))
+        throw new ClusterError(
+          'CW_DEFINITION',
+          `step '${step}' asks for the output of '${earlier?.name}', which is not an earlier step of process '${process}'`,
+          { field: step },
+        )
+      return context.outputs.get(earlier) as Output
+    },
+    workFolder: async () => {
+      const folder = runFolder(context)
+      await mkdir(folder, { recursive: true, mode: 0o700 })
+      return folder
+    },
+  }
+}
+
+/** Longer inputs do not fit into an environment variable; such a process reads its input another way. */
+const longestVariable = 100_000
+
+/**
+ * The variables that tell a command what it runs for: CLUSTER_PROCESS, CLUSTER_REQUEST_ID, CLUSTER_NODE,
+ * CLUSTER_TOKEN, CLUSTER_INPUT (JSON), and CLUSTER_INPUT_<NAME> for each text, number and boolean in the input.
+ */
+export function describeInEnvironment(
+  run: Pick<RunContext, 'requestId' | 'process' | 'node' | 'token' | 'input'>,
+): Record<string, string> {
+  const variables: Record<string, string> = {
+    CLUSTER_PROCESS: run.process,
+    CLUSTER_REQUEST_ID: run.requestId,
+    CLUSTER_NODE: run.node,
+    CLUSTER_TOKEN: run.token,
+  }
+  const json = JSON.stringify(run.input ?? null)
+  if (json.length <= longestVariable) variables['CLUSTER_INPUT'] = json
+  if (typeof run.input !== 'object' || run.input === null || Array.isArray(run.input))
+    return variables
+  for (const [key, value] of Object.entries(run.input)) {
+    const isPlain = ['string', 'number', 'boolean'].includes(typeof value)
+    if (isPlain && String(value).length <= longestVariable)
+      variables[variableName(key)] = String(value)
+  }
+  return variables
+}
+
+function variableName(key: string): string {
+  return `CLUSTER_INPUT_${key
+    .replaceAll(/([a-z0-9])([A-Z])/g, '$1_$2')
+    .replaceAll(/[^A-Za-z0-9]+/g, '_')
+    .toUpperCase()}`
+}

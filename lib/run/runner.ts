@@ -1,0 +1,159 @@
+import { rm } from 'node:fs/promises'
+import { monotonic } from '../base/clock.ts'
+import { ClusterError } from '../errors.ts'
+import type { Process } from '../step/define-process.ts'
+import { errorText } from './failure.ts'
+import { runFolder } from './run-context.ts'
+import { RunLog, type LogPiece } from './run-log.ts'
+import { runRequest, type Ending, type Run } from './run-request.ts'
+import { StepJournal, type StepEntry } from './step-journal.ts'
+
+/** A claimed request, as the claim gives it. */
+export interface ClaimedRequest {
+  readonly id: string
+  readonly process: Process
+  readonly input: unknown
+}
+
+export interface RunnerOptions {
+  readonly node: string
+  /** How many requests run at the same time at the most. */
+  readonly concurrency: number
+  readonly runsFolder: string
+  readonly killGraceMs: number
+  readonly environment: Readonly<Record<string, string>>
+  /** Each keeps the order of its calls and resolves when its item is durable. */
+  writeStep(entry: StepEntry): Promise<void>
+  appendLog(piece: LogPiece): Promise<void>
+  /** False when the run is no longer this server's. */
+  finish(run: { id: string; token: string } & Ending): Promise<boolean>
+  onSlotFree(): void
+  /** Something went wrong that no request's record can tell. */
+  onTrouble(error: unknown, requestId: string): void
+}
+
+interface ActiveRun {
+  readonly steps: AbortController
+  readonly last: AbortController
+  readonly done: Promise<void>
+}
+
+/** The slots of one server: starts claimed requests, and stops them. */
+export class Runner {
+  readonly #options: RunnerOptions
+  readonly #active = new Map<string, ActiveRun>()
+
+  constructor(options: RunnerOptions) {
+    this.#options = options
+  }
+
+  get freeSlots(): number {
+    return this.#options.concurrency - this.#active.size
+  }
+
+  get activeCount(): number {
+    return this.#active.size
+  }
+
+  /** Whether the request runs here now. */
+  isActive(id: string): boolean {
+    return this.#active.has(id)
+  }
+
+  /** Starts a request that this server has claimed with the token. */
+  start(claimed: ClaimedRequest, token: string): void {
+    const steps = new AbortController()
+    const last = new AbortController()
+    const run = this.#openRun(claimed, token, steps.signal, last.signal)
+    const done = this.#runToEnd(run, token).finally(() => {
+      this.#active.delete(claimed.id)
+      this.#options.onSlotFree()
+    })
+    this.#active.set(claimed.id, { steps, last, done })
+  }
+
+  /** Ends the steps of a run; its undos still run. */
+  cancel(id: string): void {
+    this.#active.get(id)?.steps.abort(new ClusterError('CW_CANCELLED', 'the request was cancelled'))
+  }
+
+  /** Ends the steps of all runs; their undo and on-failure steps still run. */
+  stopAll(reason: ClusterError): void {
+    for (const run of this.#active.values()) run.steps.abort(reason)
+  }
+
+  /** Ends everything at once: nothing more is run or recorded. */
+  abandonAll(reason: ClusterError): void {
+    for (const run of this.#active.values()) {
+      run.last.abort(reason)
+      run.steps.abort(reason)
+    }
+  }
+
+  /** Resolves when nothing runs. */
+  async drain(): Promise<void> {
+    while (this.#active.size > 0) await Promise.all([...this.#active.values()].map(run => run.done))
+  }
+
+  #openRun(
+    claimed: ClaimedRequest,
+    token: string,
+    stepSignal: AbortSignal,
+    lastSignal: AbortSignal,
+  ): Run {
+    const { id: requestId, process, input: storedInput } = claimed
+    const { node, environment, runsFolder, killGraceMs } = this.#options
+    const claimedAt = monotonic()
+    const trouble = (error: unknown): void => {
+      if (!lastSignal.aborted) this.#options.onTrouble(error, requestId)
+    }
+    return {
+      requestId,
+      // The claim's token is shared by the requests of one claim; with the id it is the run's own.
+      token: `${token}:${requestId}`,
+      node,
+      process,
+      storedInput,
+      environment,
+      runsFolder,
+      killGraceMs,
+      log: new RunLog(requestId, piece => this.#options.appendLog(piece), trouble),
+      journal: new StepJournal(
+        entry => this.#options.writeStep(entry),
+        () => monotonic() - claimedAt,
+        trouble,
+      ),
+      stepSignal,
+      lastSignal,
+    }
+  }
+
+  async #runToEnd(run: Run, token: string): Promise<void> {
+    const { requestId: id, lastSignal } = run
+    try {
+      const ending = await runRequest(run).catch((error: unknown) => {
+        if (lastSignal.aborted) throw error
+        return brokenEnding(error)
+      })
+      // The folder goes first: a request that has finished leaves nothing behind.
+      await rm(runFolder(run), { recursive: true, force: true }).catch((error: unknown) =>
+        this.#options.onTrouble(error, id),
+      )
+      const mine = await this.#options.finish({ id, token, ...ending })
+      if (!mine) this.#options.onTrouble(notOurs(id), id)
+    } catch (error) {
+      if (!lastSignal.aborted) this.#options.onTrouble(error, id)
+    }
+  }
+}
+
+function brokenEnding(error: unknown): Ending {
+  return { outcome: 'failed', reason: 'step_failed', error: errorText(error), result: null }
+}
+
+function notOurs(id: string): ClusterError {
+  return new ClusterError(
+    'CW_NODE_LOST',
+    `request ${id} was finished by somebody else before this server could; what it did here is not in the record`,
+  )
+}

@@ -1,0 +1,115 @@
+import { hostname } from 'node:os'
+import { resolve } from 'node:path'
+import type { Logger } from './base/logger.ts'
+import { checkDatabase } from './db/check-database.ts'
+import type { Database } from './db/database.ts'
+import { publishProcesses, type PublishedProcess } from './db/definitions.ts'
+import { registerNode } from './db/incarnations.ts'
+import { checkMigrated } from './db/migrate.ts'
+import { ClusterError, messageOf } from './errors.ts'
+import { Server, type ServerEvents } from './loop/server.ts'
+import type { ServerOptions } from './options.ts'
+import type { Process } from './step/define-process.ts'
+import { jsonSchemaOf } from './step/json-schema.ts'
+import { packageVersion } from './version.ts'
+
+/** Variables that commands receive from the server's environment; nothing else of it reaches them. */
+const passedVariables = [
+  'PATH',
+  'HOME',
+  'USER',
+  'LOGNAME',
+  'SHELL',
+  'LANG',
+  'LANGUAGE',
+  'TZ',
+  'TMPDIR',
+  'SYSTEMROOT',
+]
+
+/** Looks whether this server can work here, publishes what it knows, and starts it. */
+export async function startServer(parts: {
+  db: Database
+  settings: ServerOptions
+  processes: readonly Process[]
+  logger: Logger
+  events: Omit<ServerEvents, 'trouble'>
+}): Promise<Server> {
+  const { db, settings, processes, logger, events } = parts
+  await checkDatabase(db)
+  await checkMigrated(db)
+  await registerNode(db, settings.nodeId)
+  const lanes = await publishProcesses(db, settings.nodeId, processes.map(describe))
+  return Server.start({
+    db,
+    node: settings.nodeId,
+    version: packageVersion(),
+    host: hostname(),
+    processes: new Map(processes.map((process, index) => [lanes[index] as number, process])),
+    concurrency: settings.concurrency,
+    pollMs: settings.pollInterval,
+    pollJitter: settings.pollJitter,
+    listen: settings.listen,
+    lostAfterMs: settings.lostAfter,
+    killGraceMs: settings.killGrace,
+    environment: environmentOf(settings.passEnv),
+    dataFolder: resolve(settings.dataDir),
+    events: logged(events, logger),
+  })
+}
+
+function describe(process: Process): PublishedProcess {
+  const phases = { step: process.steps, on_failure: process.onFailure }
+  return {
+    name: process.name,
+    version: process.version,
+    description: process.description ?? null,
+    inputSchema: (process.input && jsonSchemaOf(process.input)) ?? null,
+    steps: Object.entries(phases).flatMap(([phase, steps]) =>
+      steps.map(({ name, kind }) => ({ phase, name, kind })),
+    ),
+  }
+}
+
+function environmentOf(passEnv: readonly string[]): Record<string, string> {
+  const names = [
+    ...passedVariables,
+    ...passEnv,
+    ...Object.keys(process.env).filter(name => name.startsWith('LC_')),
+  ]
+  const entries = names.flatMap(name => {
+    const value = process.env[name]
+    return value === undefined ? [] : [[name, value] as const]
+  })
+  return Object.fromEntries(entries)
+}
+
+/** The events, each with its line in the server's log. */
+function logged(events: Omit<ServerEvents, 'trouble'>, logger: Logger): ServerEvents {
+  return {
+    started(about) {
+      logger.info(about, 'server started')
+      events.started(about)
+    },
+    claimed(requests) {
+      logger.debug({ ids: requests.map(({ id }) => id) }, 'claimed')
+      events.claimed(requests)
+    },
+    finished(id, outcome) {
+      logger.info({ request: id, outcome }, 'request finished')
+      events.finished(id, outcome)
+    },
+    declaredLost(lost) {
+      logger.warn(lost, 'another server was declared lost; its running requests have failed')
+      events.declaredLost(lost)
+    },
+    fenced(reason) {
+      logger.error({ code: reason.code }, reason.message)
+      events.fenced(reason)
+    },
+    trouble(error, where) {
+      const code = error instanceof ClusterError ? error.code : undefined
+      logger.warn({ where, ...(code && { code }) }, messageOf(error))
+    },
+  }
+}

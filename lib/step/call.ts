@@ -1,0 +1,112 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Duration } from '../base/duration.ts'
+import { ClusterError, messageOf } from '../errors.ts'
+import { checkKeys, fieldAt, kindOf, readTimeout, rejectFor } from './check-definition.ts'
+import { contextOf } from './context.ts'
+import { checkName } from './name.ts'
+import { makeStep, type Step, type StepContext, type StepRun } from './step.ts'
+import { watchStop } from './stop-watch.ts'
+
+export interface CallOptions<Input> {
+  /** How long the function, and its undo, may take. Defaults to no limit. */
+  timeout?: Duration
+  /** Takes back what the finished function did. It must do no harm when it is called twice. */
+  undo?: (context: StepContext<Input>) => unknown
+}
+
+/**
+ * A step that is a function of this program. What it returns must be JSON; later steps read it with
+ * `output(step)`.
+ *
+ * A function cannot be forced to end: when its timeout is over or its request is cancelled, its
+ * `signal` is aborted, and if it has not settled after the server's grace it is left behind.
+ * @throws {ClusterError} CW_DEFINITION when the name, the function or an option cannot be used
+ */
+export function call<Input = any, Output = unknown>(
+  name: string,
+  fn: (context: StepContext<Input>) => Output | Promise<Output>,
+  options: CallOptions<Input> = {},
+): Step<Input, Output> {
+  checkName(name, 'name')
+  const reject = rejectFor(name)
+  checkKeys(options, ['timeout', 'undo'], '', reject)
+  const { undo } = options
+  if (typeof fn !== 'function')
+    throw reject('fn', `expected fn to be a function, got ${kindOf(fn)}`)
+  if (undo !== undefined && typeof undo !== 'function')
+    throw reject('undo', `expected undo to be a function, got ${kindOf(undo)}`)
+  const timeoutMs = readTimeout(options.timeout, fieldAt('', 'timeout'), name)
+
+  return makeStep<Input, Output>({
+    name,
+    kind: 'function',
+    timeoutMs,
+    fingerprint: JSON.stringify({
+      function: name,
+      fn: String(fn),
+      timeoutMs,
+      undo: undo && String(undo),
+    }),
+    perform: run => callFunction(fn, run, timeoutMs, `function '${name}'`),
+    undo:
+      undo &&
+      (async run => {
+        await callFunction(undo, run, timeoutMs, `undo of function '${name}'`)
+      }),
+  })
+}
+
+type Settled<Output> = { value: Output } | { thrown: unknown }
+
+async function callFunction<Input, Output>(
+  fn: (context: StepContext<Input>) => Output | Promise<Output>,
+  run: StepRun<Input>,
+  timeoutMs: number | undefined,
+  title: string,
+): Promise<Output> {
+  using stop = watchStop(run.signal, timeoutMs, title)
+  stop.signal.throwIfAborted()
+  const settling = settle(fn, contextOf(run, stop.signal))
+  const settled = await Promise.race([settling, stop.asked])
+  stop.stopClock()
+  if (!stop.signal.aborted && settled) return outcomeOf(settled, title)
+  if (!settled && !(await settlesWithin(settling, run.killGraceMs)))
+    await run.sink.write(
+      'system',
+      `[${title} did not end when it was stopped, and is left behind]\n`,
+    )
+  throw stop.signal.reason
+}
+
+async function settle<Input, Output>(
+  fn: (context: StepContext<Input>) => Output | Promise<Output>,
+  context: StepContext<Input>,
+): Promise<Settled<Output>> {
+  try {
+    return { value: await fn(context) }
+  } catch (thrown) {
+    return { thrown }
+  }
+}
+
+async function settlesWithin(settling: Promise<unknown>, graceMs: number): Promise<boolean> {
+  const timer = new AbortController()
+  const patience = delay(graceMs, false, { signal: timer.signal }).catch(() => false)
+  const isSettled = await Promise.race([settling.then(() => true), patience])
+  timer.abort()
+  return isSettled
+}
+
+function outcomeOf<Output>(settled: Settled<Output>, title: string): Output {
+  if ('value' in settled) return settled.value
+  const { thrown } = settled
+  if (thrown instanceof ClusterError) throw thrown
+  throw new ClusterError('CW_STEP_FAILED', `${title} failed: ${readable(thrown)}`, {
+    cause: thrown,
+  })
+}
+
+/** A message that can be stored: without NULs and lone surrogates. */
+function readable(thrown: unknown): string {
+  return messageOf(thrown).replaceAll('\0', '\u2400').toWellFormed()
+}

@@ -1,0 +1,20 @@
+import type { StepContext, StepRun } from './step.ts'
+
+/**
+ * What the author's functions see of a run: the context and nothing else, with the step's own signal.
+ * Its methods may be taken out of it (`({ input, output }) => …`).
+ */
+export function contextOf<Input>(run: StepRun<Input>, signal: AbortSignal): StepContext<Input> {
+  return {
+    input: run.input,
+    output: step => run.output(step),
+    signal,
+    log: message => run.log(message),
+    requestId: run.requestId,
+    process: run.process,
+    step: run.step,
+    node: run.node,
+    token: run.token,
+    workFolder: () => run.workFolder(),
+  }
+}

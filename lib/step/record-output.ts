@@ -1,0 +1,69 @@
+import type { LogSink } from '../base/log-sink.ts'
+import { keepLastLines } from './last-lines.ts'
+import type { OutputChunk } from './merge-outputs.ts'
+import { makeOutputDecoder } from './output-decoder.ts'
+
+/** What a step remembers of a program's output, and its way to the log. */
+export interface OutputRecord {
+  /** Takes the next piece; await it before the next. */
+  take(chunk: OutputChunk): Promise<void>
+  /** Writes what the end leaves, and how much of the output was cut. */
+  end(): Promise<void>
+  /** The last 16 KiB of stdout, without the newline at the end. */
+  stdout(): string
+  /** The last lines of both outputs. */
+  lastLines(): string[]
+}
+
+const tailBytes = 16 * 1024
+
+/** @param limit how many bytes of output go to the log; what comes later is thrown away */
+export function recordOutput(sink: LogSink, limit: number): OutputRecord {
+  const decoders = { stdout: makeOutputDecoder(), stderr: makeOutputDecoder() }
+  const lines = keepLastLines()
+  let kept = 0
+  let discarded = 0
+  let tail = ''
+
+  const remember = (stream: OutputChunk['stream'], text: string) => {
+    lines.add(stream, text)
+    if (stream === 'stdout') tail = (tail + text).slice(-tailBytes)
+    return text
+  }
+  const print = async (stream: OutputChunk['stream'], text: string) => {
+    if (text) await sink.write(stream, text)
+  }
+
+  return {
+    async take({ stream, bytes }) {
+      const decode = decoders[stream]
+      const inLimit = bytes.subarray(0, limit - kept)
+      const beyond = bytes.subarray(inLimit.length)
+      kept += inLimit.length
+      discarded += beyond.length
+      const text = remember(stream, decode(inLimit))
+      if (beyond.length > 0) remember(stream, decode(beyond))
+      await print(stream, text)
+    },
+    async end() {
+      for (const stream of ['stdout', 'stderr'] as const) {
+        const text = remember(stream, decoders[stream]())
+        if (discarded === 0) await print(stream, text)
+      }
+      if (discarded > 0)
+        await sink.write(
+          'system',
+          `[output truncated: kept the first ${kept} bytes, ${discarded} bytes more were discarded]\n`,
+        )
+    },
+    stdout: () => lastBytes(tail, tailBytes).replace(/\r?\n$/, ''),
+    lastLines: () => lines.list(),
+  }
+}
+
+/** The last bytes of a text in UTF-8, without the rest of a character that the cut went through. */
+function lastBytes(text: string, count: number): string {
+  const bytes = Buffer.from(text).subarray(-count)
+  const start = bytes.findIndex(byte => (byte & 0b1100_0000) !== 0b1000_0000)
+  return bytes.subarray(Math.max(start, 0)).toString()
+}

@@ -1,0 +1,173 @@
+-- What applications call, from any language. Each function pins the search path to this schema.
+
+create function enqueue_batch(
+  processes text[],
+  inputs text[],
+  priorities integer[],
+  run_ats timestamptz[],
+  keys text[],
+  allow_unknown boolean default false
+) returns table (request_id bigint, created boolean)
+language plpgsql set search_path from current as $$
+declare
+  unknown text;
+  ids bigint[];
+  made bigint[];
+  clash record;
+begin
+  select p.name into unknown
+  from unnest(processes) as p (name)
+  where not exists (select from lane where lane.process = p.name and lane.published)
+  limit 1;
+  if unknown is not null then
+    if not allow_unknown then
+      raise exception 'no server has published a process named ''%''', unknown
+        using errcode = 'CW001', detail = unknown,
+        hint = 'Start a server that knows it, or allow unknown processes.';
+    end if;
+    insert into lane (process)
+    select distinct p.name from unnest(processes) as p (name) order by 1
+    on conflict do nothing;
+  end if;
+
+  select array_agg(nextval('request_id')) into ids from generate_subscripts(processes, 1);
+
+  -- In the order of their keys, so that two batches with the same keys wait for each other in one order.
+  with given as materialized (
+    select g.id, lane.id as lane, g.priority::smallint, g.run_at, g.key, g.input::jsonb as input,
+      case when octet_length(g.input) <= 4000 then g.input::jsonb end as small_input
+    from unnest(ids, processes, inputs, priorities, run_ats, keys)
+      as g (id, process, input, priority, run_at, key)
+    join lane on lane.process = g.process
+  ), recorded as (
+    insert into request (id, lane, priority, run_at, idempotency_key, input)
+    select g.id, g.lane, g.priority, g.run_at, g.key, g.input
+    from given g order by g.lane, g.key, g.id
+    on conflict (lane, idempotency_key) where idempotency_key is not null do nothing
+    returning id
+  ), delayed as (
+    insert into scheduled (id, run_at, lane, priority, input)
+    select g.id, g.run_at, g.lane, g.priority, g.small_input
+    from given g join recorded using (id)
+    where g.run_at > clock_timestamp()
+    returning id
+  ), ready as (
+    insert into queue (id, lane, priority, input)
+    select g.id, g.lane, g.priority, g.small_input
+    from given g join recorded using (id)
+    where not exists (select from delayed where delayed.id = g.id)
+  )
+  select array_agg(recorded.id) into made from recorded;
+
+  if cardinality(made) = cardinality(ids) then
+    return query select g.id, true from unnest(ids) with ordinality as g (id, n) order by g.n;
+    return;
+  end if;
+
+  -- Some keys were used before. A statement of its own sees what the insert waited for.
+  select g.key, g.process into clash
+  from unnest(processes, inputs, keys) as g (process, input, key)
+  join lane on lane.process = g.process
+  join request r on r.lane = lane.id and r.idempotency_key = g.key
+  where r.input <> g.input::jsonb
+  limit 1;
+  if found then
+    raise exception 'the idempotency key ''%'' was used before for process ''%'' with another input', clash.key, clash.process
+      using errcode = 'CW002', detail = clash.key,
+      hint = 'Use one key for one request, or the same input again.';
+  end if;
+  return query
+    select coalesce(r.id, g.id), coalesce(g.id = any (made), false)
+    from unnest(ids, processes, keys) with ordinality as g (id, process, key, n)
+    join lane on lane.process = g.process
+    left join request r on g.key is not null and r.lane = lane.id and r.idempotency_key = g.key
+    order by g.n;
+end $$;
+comment on function enqueue_batch is 'Enqueues any number of requests in one statement; answers in the order given. For an idempotency key that was used before it gives the request that has it.';
+
+create function enqueue(process text, input jsonb default '{}', options jsonb default '{}')
+returns bigint
+language plpgsql set search_path from current as $$
+declare
+  wrong text;
+  wanted_priority numeric;
+  answer bigint;
+begin
+  select o.key into wrong from jsonb_object_keys(options) as o (key)
+  where o.key not in ('priority', 'runAt', 'idempotencyKey', 'allowUnknown') limit 1;
+  if wrong is not null then
+    raise exception 'unknown option ''%''', wrong using errcode = 'CW003', detail = wrong,
+      hint = 'Known options are priority, runAt, idempotencyKey and allowUnknown.';
+  end if;
+  if process is null or input is null then
+    raise exception 'expected process and input not to be null' using errcode = 'CW003',
+      detail = case when process is null then 'process' else 'input' end;
+  end if;
+  if jsonb_typeof(options -> 'priority') not in ('number', 'null')
+    or (options ->> 'priority')::numeric not between -32768 and 32767
+    or (options ->> 'priority')::numeric % 1 <> 0 then
+    raise exception 'expected priority to be an integer from -32768 to 32767, got %', options -> 'priority'
+      using errcode = 'CW003', detail = 'priority';
+  end if;
+  wanted_priority := coalesce((options ->> 'priority')::numeric, 0);
+  select e.request_id into answer
+  from enqueue_batch(
+    array[process], array[input::text], array[wanted_priority::integer],
+    array[(options ->> 'runAt')::timestamptz], array[options ->> 'idempotencyKey'],
+    coalesce((options ->> 'allowUnknown')::boolean, false)
+  ) as e;
+  return answer;
+end $$;
+comment on function enqueue(text, jsonb, jsonb) is 'Enqueues one request in the caller''s transaction and returns its id. Options: priority (higher first), runAt, idempotencyKey, allowUnknown.';
+
+create function cancel(wanted bigint) returns text
+language plpgsql set search_path from current as $$
+begin
+  -- In the order in which a request moves, each statement with a snapshot of its own: a request that
+  -- moves on between two statements is found in the next room.
+  with gone as (delete from scheduled where id = wanted returning id)
+  insert into finished (id, outcome) select gone.id, 'cancelled' from gone;
+  if found then return 'cancelled'; end if;
+
+  with gone as (
+    delete from queue q using request r
+    where r.id = wanted and q.lane = r.lane and q.priority = r.priority and q.id = r.id
+    returning q.id
+  )
+  insert into finished (id, outcome) select gone.id, 'cancelled' from gone;
+  if found then return 'cancelled'; end if;
+
+  update running set cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp())
+  where id = wanted;
+  if found then
+    perform pg_notify(current_schema() || '_wake', 'cancel');
+    return 'requested';
+  end if;
+
+  if exists (select from finished where id = wanted) then return 'finished'; end if;
+  return null;
+end $$;
+comment on function cancel(bigint) is 'Cancels a waiting request (cancelled), asks the server of a running one to stop it (requested), says that it has finished (finished), or null for an unknown id.';
+
+create view request_status as
+select r.id, lane.process, room.state, room.outcome, room.reason, i.node, room.incarnation,
+  r.priority, r.idempotency_key, r.enqueued_at, r.run_at, room.started_at, room.finished_at,
+  room.cancel_requested_at, r.input, room.result, room.error
+from request r
+join lane on lane.id = r.lane
+left join lateral (
+  select 'finished' as state, f.outcome, f.reason, f.incarnation, f.started_at, f.finished_at,
+    null::timestamptz as cancel_requested_at, f.result, f.error
+  from finished f where f.id = r.id
+  union all
+  select 'running', null, null, g.incarnation, g.started_at, null, g.cancel_requested_at, null, null
+  from running g where g.id = r.id
+  union all
+  select 'queued', null, null, null, null, null, null, null, null
+  from queue q where q.lane = r.lane and q.priority = r.priority and q.id = r.id
+  union all
+  select 'scheduled', null, null, null, null, null, null, null, null
+  from scheduled s where s.id = r.id
+) room on true
+left join incarnation i on i.id = room.incarnation;
+comment on view request_status is 'All rooms as one table.';
