@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
-import type pg from 'pg'
 import { silentLogger, type Logger } from './base/logger.ts'
+import { indexByName, readClusterOptions, type ClusterOptions } from './cluster-options.ts'
 import { parseDuration, type Duration } from './base/duration.ts'
 import { cancelRequest, type CancelAnswer } from './db/cancel.ts'
 import { Database } from './db/database.ts'
@@ -26,53 +26,19 @@ import {
 import { ClusterError } from './errors.ts'
 import { followLog, type LogEntry } from './follow-log.ts'
 import { checkFilter, checkId, type RequestFilter, type RequestId } from './query.ts'
-import { defaultOptions, parseOptions, type LogLevel, type ServerOptions } from './options.ts'
-import { startServer } from './start-server.ts'
-import type { Server } from './loop/server.ts'
-import { isProcess, type Process } from './step/define-process.ts'
+import type { ServerOptions } from './options.ts'
+import { startServer, type StartedServer } from './start-server.ts'
+import type { Process } from './step/define-process.ts'
 import { Waiter } from './waiter.ts'
 import { Waker } from './waker.ts'
-
-export interface ClusterOptions {
-  /** A PostgreSQL URL. Either this or `pool`. Defaults to the environment variable DATABASE_URL. */
-  connectionString?: string
-  /** A pool of the application's own. It is left open by `stop`. */
-  pool?: pg.Pool
-  /** The PostgreSQL schema of this installation. Defaults to `cluster_worker`. */
-  schema?: string
-  /** The processes that this server runs. Not needed to enqueue by name. */
-  processes?: readonly Process[]
-  /** Stable, and unique among the servers. Defaults to the host's name. */
-  nodeId?: string
-  /** How many requests run here at the same time. Defaults to 10. */
-  concurrency?: number
-  /** Where runs have their folders. Defaults to `.cluster-worker`. */
-  dataDir?: string
-  /** How often a server with free slots looks for work. Defaults to `1s`. */
-  pollInterval?: Duration
-  /** How much the pauses between polls vary, as a part of them. Defaults to 0.2. */
-  pollJitter?: number
-  /** Whether hints by LISTEN shorten the polling. Defaults to true. */
-  listen?: boolean
-  /** How long `stop` waits for what runs, unless it is told. Defaults to `none`: until all has finished. */
-  drainTimeout?: Duration
-  /** How long what was asked to stop may take before force is used. Defaults to `5s`. */
-  killGrace?: Duration
-  /** Environment variables of this process that commands may see, beside PATH, HOME and the like. */
-  passEnv?: readonly string[]
-  /** How long a server that vanished is waited for before it is declared lost. Defaults to `5s`; give all servers the same. */
-  lostAfter?: Duration
-  /** A pino logger, or anything with its methods. Defaults to none. */
-  logger?: Logger
-  /** Only read by the binary, which makes the logger. */
-  logLevel?: LogLevel
-}
 
 export interface WaitOptions {
   /** Defaults to no limit. */
   timeout?: Duration
   signal?: AbortSignal
 }
+
+export type EnqueueOptions = RequestOptions & BatchOptions
 
 /** What a Cluster tells; listen with `on` or `once`. */
 export interface ClusterEvents {
@@ -100,19 +66,16 @@ export class Cluster extends EventEmitter<ClusterEvents> {
   readonly #enqueuer: Enqueuer
   readonly #waiter: Waiter
   readonly #waker: Waker
-  #starting: Promise<Server> | undefined
+  #starting: Promise<StartedServer> | undefined
   #stopping: Promise<void> | undefined
 
   /** @throws {ClusterError} CW_OPTION naming the option that is wrong */
   constructor(options: ClusterOptions) {
     super()
     const { pool, processes = [], logger, ...plain } = options
-    this.#settings = {
-      ...defaultOptions(),
-      ...withDatabaseUrl(parseOptions(plain, 'program'), pool),
-    }
+    this.#settings = readClusterOptions(plain, pool)
     this.#logger = logger ?? silentLogger
-    this.#processes = byName(processes)
+    this.#processes = indexByName(processes)
     const { connectionString, schema, nodeId } = this.#settings
     this.#db = new Database({
       connectionString,
@@ -145,10 +108,17 @@ export class Cluster extends EventEmitter<ClusterEvents> {
    * @param process a definition or a name
    * @throws {ClusterError} CW_UNKNOWN_PROCESS, CW_INPUT_INVALID, CW_INPUT_UNSERIALISABLE, CW_IDEMPOTENCY_CONFLICT or CW_OPTION; then there is no row
    */
-  async enqueue<Input>(
-    process: Process<Input, any> | string,
-    input?: Input,
-    options: RequestOptions & BatchOptions = {},
+  enqueue<Input>(
+    process: Process<Input>,
+    ...rest: undefined extends Input
+      ? [input?: Input, options?: EnqueueOptions]
+      : [input: Input, options?: EnqueueOptions]
+  ): Promise<Enqueued>
+  enqueue(process: string, input?: unknown, options?: EnqueueOptions): Promise<Enqueued>
+  async enqueue(
+    process: Process | string,
+    input?: unknown,
+    options: EnqueueOptions = {},
   ): Promise<Enqueued> {
     checkKeys(options, ['request', 'batch'])
     const { transaction, allowUnknown, ...request } = options
@@ -167,11 +137,14 @@ export class Cluster extends EventEmitter<ClusterEvents> {
     options: BatchOptions = {},
   ): Promise<Enqueued[]> {
     checkKeys(options, ['batch'])
-    for (const { process, input, ...rest } of requests) checkKeys(rest, ['request'])
+    for (const request of requests) checkKeys(request, ['process', 'request'])
     return this.#enqueueAll(requests, options)
   }
 
-  /** Everything about a request: its state, its steps, its outcome. @throws {ClusterError} CW_REQUEST_UNKNOWN */
+  /**
+   * Everything about a request: its state, its steps, its outcome.
+   * @throws {ClusterError} CW_REQUEST_UNKNOWN
+   */
   async get(id: RequestId): Promise<RequestRecord> {
     const known = checkId(id)
     const record = await getRequest(this.#db, known)
@@ -179,12 +152,18 @@ export class Cluster extends EventEmitter<ClusterEvents> {
     return record
   }
 
-  /** Requests, newest first. @throws {ClusterError} CW_OPTION for a filter that is wrong */
+  /**
+   * Requests, newest first.
+   * @throws {ClusterError} CW_OPTION for a filter that is wrong
+   */
   async list(filter: RequestFilter = {}): Promise<RequestSummary[]> {
     return listRequests(this.#db, checkFilter(filter))
   }
 
-  /** The log of a request, from its start; with `follow` until it has finished. @throws {ClusterError} CW_REQUEST_UNKNOWN */
+  /**
+   * The log of a request, from its start; with `follow` until it has finished.
+   * @throws {ClusterError} CW_REQUEST_UNKNOWN
+   */
   async *logs(
     id: RequestId,
     options: { follow?: boolean; signal?: AbortSignal } = {},
@@ -244,7 +223,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
         started: about => this.emit('started', about),
         claimed: requests => this.emit('claimed', { ids: requests.map(({ id }) => id) }),
         finished: (id, outcome) => {
-          this.#waiter.look()
+          this.#waiter.tell(id)
           this.emit('finished', { id, outcome })
         },
         declaredLost: lost => this.emit('declaredLost', lost),
@@ -268,8 +247,9 @@ export class Cluster extends EventEmitter<ClusterEvents> {
       options.drain === undefined
         ? this.#settings.drainTimeout
         : parseDuration(options.drain, 'drain', { min: 0 })
-    const server = await this.#starting?.catch(() => undefined)
-    this.#stopping ??= this.#stop(server)
+    const started = await this.#starting?.catch(() => undefined)
+    this.#stopping ??= this.#stop(started)
+    const server = started?.server
     if (server && drainMs !== 'none') {
       await server.stopClaiming()
       await server.drain(drainMs)
@@ -278,11 +258,12 @@ export class Cluster extends EventEmitter<ClusterEvents> {
     await this.#stopping
   }
 
-  async #stop(server: Server | undefined): Promise<void> {
+  async #stop(started: StartedServer | undefined): Promise<void> {
     try {
-      await server?.stopClaiming()
-      await server?.drain()
-      await server?.leave()
+      await started?.server.stopClaiming()
+      await started?.server.drain()
+      await started?.housekeeping?.stop()
+      await started?.server.leave()
       this.#waker.stop()
       await this.#db.close()
     } finally {
@@ -301,41 +282,6 @@ export class Cluster extends EventEmitter<ClusterEvents> {
     if (!options.transaction && enqueued.length > 0) this.#waker.wake()
     return enqueued
   }
-}
-
-function byName(processes: readonly Process[]): Map<string, Process> {
-  const named = new Map<string, Process>()
-  for (const [index, process] of processes.entries()) {
-    if (!isProcess(process))
-      throw new ClusterError(
-        'CW_OPTION',
-        `expected processes[${index}] to be made by defineProcess, got ${typeof process}`,
-        { field: 'processes' },
-      )
-    if (named.has(process.name))
-      throw new ClusterError(
-        'CW_OPTION',
-        `expected each process to have a name of its own, got two named '${process.name}'`,
-        { field: 'processes' },
-      )
-    named.set(process.name, process)
-  }
-  return named
-}
-
-function withDatabaseUrl(
-  options: Partial<ServerOptions>,
-  pool: pg.Pool | undefined,
-): Partial<ServerOptions> {
-  if (pool || options.connectionString) return options
-  const fromEnvironment = process.env['DATABASE_URL']
-  if (!fromEnvironment)
-    throw new ClusterError(
-      'CW_OPTION',
-      'expected connectionString or pool to be given, or DATABASE_URL to be set',
-      { field: 'connectionString' },
-    )
-  return { ...options, ...parseOptions({ connectionString: fromEnvironment }, 'program') }
 }
 
 function unknownRequest(id: string): ClusterError {

@@ -1,5 +1,6 @@
 import { monotonic } from './base/clock.ts'
 import { storableText, toJsonText } from './base/json.ts'
+import { showValue } from './base/show-value.ts'
 import type { Database } from './db/database.ts'
 import { findPublished } from './db/definitions.ts'
 import {
@@ -46,7 +47,8 @@ const schemaAgeMs = 10_000
 /** So many names are remembered; an application that uses more asks more often. */
 const mostSchemas = 1000
 
-const known = {
+const known: Record<'process' | 'request' | 'batch', readonly string[]> = {
+  process: ['process', 'input'],
   request: ['priority', 'runAt', 'idempotencyKey'],
   batch: ['transaction', 'allowUnknown'],
 }
@@ -111,7 +113,10 @@ export class Enqueuer {
 }
 
 /** Refuses an option that we do not know, so that a misspelt one is not ignored. */
-export function checkKeys(options: object, kinds: readonly ('request' | 'batch')[]): void {
+export function checkKeys(
+  options: object,
+  kinds: readonly ('process' | 'request' | 'batch')[],
+): void {
   const names = kinds.flatMap(kind => known[kind])
   for (const key of Object.keys(options))
     if (!names.includes(key))
@@ -154,13 +159,11 @@ function checkKey(key: unknown, prefix: string): string {
 }
 
 function wrong(field: string, expected: string, got: unknown): ClusterError {
-  const shown =
-    typeof got === 'string'
-      ? `'${storableText(got).slice(0, 60)}'`
-      : typeof got === 'object'
-        ? typeof got
-        : String(got)
-  return new ClusterError('CW_OPTION', `expected ${field} to be ${expected}, got ${shown}`, {
-    field,
-  })
+  return new ClusterError(
+    'CW_OPTION',
+    `expected ${field} to be ${expected}, got ${showValue(got)}`,
+    {
+      field,
+    },
+  )
 }

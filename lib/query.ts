@@ -1,5 +1,6 @@
 import type { ListFilter, RequestState } from './db/status.ts'
 import type { Outcome } from './db/finish.ts'
+import { showValue } from './base/show-value.ts'
 import { storableText } from './base/json.ts'
 import { ClusterError } from './errors.ts'
 
@@ -75,13 +76,11 @@ function checkText(value: unknown, field: string): void {
 }
 
 function wrong(field: string, expected: string, got: unknown): ClusterError {
-  const shown =
-    typeof got === 'string'
-      ? `'${storableText(got).slice(0, 60)}'`
-      : typeof got === 'object'
-        ? 'an object'
-        : String(got)
-  return new ClusterError('CW_OPTION', `expected ${field} to be ${expected}, got ${shown}`, {
-    field,
-  })
+  return new ClusterError(
+    'CW_OPTION',
+    `expected ${field} to be ${expected}, got ${showValue(got)}`,
+    {
+      field,
+    },
+  )
 }

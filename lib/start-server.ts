@@ -6,11 +6,13 @@ import type { Database } from './db/database.ts'
 import { publishProcesses, type PublishedProcess } from './db/definitions.ts'
 import { registerNode } from './db/incarnations.ts'
 import { checkMigrated } from './db/migrate.ts'
+import { purgeFinished } from './db/purge.ts'
 import { ClusterError, messageOf } from './errors.ts'
 import { Server, type ServerEvents } from './loop/server.ts'
 import type { ServerOptions } from './options.ts'
 import type { Process } from './step/define-process.ts'
 import { jsonSchemaOf } from './step/json-schema.ts'
+import { Housekeeping } from './trigger/housekeeping.ts'
 import { packageVersion } from './version.ts'
 
 /** Variables that commands receive from the server's environment; nothing else of it reaches them. */
@@ -27,14 +29,26 @@ const passedVariables = [
   'SYSTEMROOT',
 ]
 
+interface Parts {
+  readonly db: Database
+  readonly settings: ServerOptions
+  readonly processes: readonly Process[]
+  readonly logger: Logger
+  readonly events: Omit<ServerEvents, 'trouble'>
+}
+
+export interface StartedServer {
+  readonly server: Server
+  readonly housekeeping: Housekeeping | undefined
+}
+
 /** Looks whether this server can work here, publishes what it knows, and starts it. */
-export async function startServer(parts: {
-  db: Database
-  settings: ServerOptions
-  processes: readonly Process[]
-  logger: Logger
-  events: Omit<ServerEvents, 'trouble'>
-}): Promise<Server> {
+export async function startServer(parts: Parts): Promise<StartedServer> {
+  const server = await startNode(parts)
+  return { server, housekeeping: startHousekeeping(parts) }
+}
+
+async function startNode(parts: Parts): Promise<Server> {
   const { db, settings, processes, logger, events } = parts
   await checkDatabase(db)
   await checkMigrated(db)
@@ -56,6 +70,22 @@ export async function startServer(parts: {
     dataFolder: resolve(settings.dataDir),
     events: logged(events, logger),
   })
+}
+
+/** In the background: a cluster that cannot clean up still runs what is asked of it. */
+function startHousekeeping({ db, settings, logger }: Parts): Housekeeping | undefined {
+  const { retention, schema } = settings
+  if (retention === 'forever') return undefined
+  const onError = (error: unknown): void => logger.warn({}, `housekeeping: ${messageOf(error)}`)
+  const housekeeping = new Housekeeping({
+    executeSql: (text, values) => db.query({ text, ...(values && { values }) }),
+    schema: `${schema}_boss`,
+    purge: () => purgeFinished(db, retention),
+    onPurged: removed => logger.info({ removed }, 'old requests were removed'),
+    onError,
+  })
+  housekeeping.start().catch(onError)
+  return housekeeping
 }
 
 function describe(process: Process): PublishedProcess {

@@ -37,9 +37,9 @@ export class Waiter {
     }
   }
 
-  /** Looks at once, because a request has just finished here. */
-  look(): void {
-    this.#loop?.wake()
+  /** A request has just finished here: whoever waits for it need not wait for the next look. */
+  tell(id: string): void {
+    for (const waiting of this.#waiting) if (waiting.id === id) waiting.resolve()
   }
 
   #look(): void {

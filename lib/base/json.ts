@@ -37,30 +37,25 @@ interface Place {
   readonly path: string
   readonly ancestors: readonly object[]
   readonly budget: { left: number }
-  refuse(path: string, why: string): ClusterError
+  readonly refuse: (path: string, why: string) => ClusterError
 }
 
 const tooLarge = `more than ${largestJsonBytes} bytes; put large data elsewhere and pass where it is`
 
 function copy(value: unknown, place: Place): unknown {
   const { path, refuse } = place
-  switch (typeof value) {
-    case 'string':
-      return checkText(value, place)
-    case 'number':
-      if (!Number.isFinite(value)) throw refuse(path, String(value))
-      return spend(8, value, place)
-    case 'boolean':
-      return spend(4, value, place)
-    case 'object':
-      return value === null ? spend(4, null, place) : copyObject(value, place)
-    case 'bigint':
-      throw refuse(path, 'a BigInt; pass it as text')
-    case 'undefined':
-    case 'function':
-    case 'symbol':
-      throw refuse(path, typeof value === 'undefined' ? 'undefined' : `a ${typeof value}`)
-  }
+  if (value === null) return spend(4, null, place)
+  if (typeof value === 'string') return checkText(value, place)
+  if (typeof value === 'boolean') return spend(4, value, place)
+  if (typeof value === 'object') return copyObject(value, place)
+  if (typeof value === 'number' && Number.isFinite(value)) return spend(8, value, place)
+  throw refuse(path, nameOf(value))
+}
+
+function nameOf(value: unknown): string {
+  if (typeof value === 'bigint') return 'a BigInt; pass it as text'
+  if (typeof value === 'function' || typeof value === 'symbol') return `a ${typeof value}`
+  return String(value)
 }
 
 function checkText(text: string, place: Place): string {

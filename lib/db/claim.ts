@@ -28,8 +28,10 @@ export interface ClaimOptions {
  *   the declaration sees its rows, or the claim waits, finds the incarnation lost and takes nothing
  *
  * `wanted` looks, without locks, in which lanes the next requests are, and `taken` locks as many as that in
- * each; so no more rows are locked than are taken, with one lane or with a hundred. Each step is a
- * materialized CTE: joined into one, some plans run the limited part more than once and take more than asked.
+ * each; so no more rows are locked than are taken, with one lane or with a hundred. The other lanes are reached
+ * only when somebody else holds rows of those: a transaction that stays open must not hold up everything. Each
+ * step is a materialized CTE: joined into one, some plans run the limited part more than once and take more than
+ * asked.
  */
 export async function claim(db: Database, options: ClaimOptions): Promise<Claimed[]> {
   const { t } = db
@@ -53,13 +55,19 @@ export async function claim(db: Database, options: ClaimOptions): Promise<Claime
         group by lane
       ), taken as materialized (
         select locked.*
-        from wanted
+        from (
+          select lane, amount from wanted
+          union all
+          select lane, $3 from me, unnest($2::integer[]) as served (lane)
+          where lane not in (select lane from wanted)
+        ) as wanted_first
         cross join lateral (
           select lane, priority, id from ${t.queue}
-          where lane = wanted.lane
-          order by priority desc, id limit wanted.amount
+          where lane = wanted_first.lane
+          order by priority desc, id limit wanted_first.amount
           for update skip locked
         ) as locked
+        limit $3
       ), claimed as (
         delete from ${t.queue} as q using taken
         where q.lane = taken.lane and q.priority = taken.priority and q.id = taken.id

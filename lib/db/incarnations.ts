@@ -38,16 +38,28 @@ export async function beginIncarnation(
   return rows[0]?.id as string
 }
 
-/** Ends an incarnation in good order; false when it had ended already or still runs something. */
+/**
+ * Ends an incarnation in good order; false when it had ended already or still runs something.
+ *
+ * The lock waits for a claim in the incarnation's name that is under way. The update is a statement of its own,
+ * so that it sees what the claim took.
+ */
 export async function leave(db: Database, incarnation: string): Promise<boolean> {
-  const { rowCount } = await db.query({
-    text: `
-      update ${db.t.incarnation} set state = 'left', ended_at = clock_timestamp()
-      where id = $1 and state = 'alive'
-        and not exists (select from ${db.t.running} where incarnation = $1)`,
-    values: [incarnation],
+  const { t } = db
+  return db.transaction(async client => {
+    await client.query({
+      text: `select from ${t.incarnation} where id = $1 for update`,
+      values: [incarnation],
+    })
+    const { rowCount } = await client.query({
+      text: `
+        update ${t.incarnation} set state = 'left', ended_at = clock_timestamp()
+        where id = $1 and state = 'alive'
+          and not exists (select from ${t.running} where incarnation = $1)`,
+      values: [incarnation],
+    })
+    return rowCount === 1
   })
-  return rowCount === 1
 }
 
 /** Whether the incarnation may still act. */

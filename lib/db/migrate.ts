@@ -93,7 +93,7 @@ function listMigrations(): string[] {
   return readdirSync(migrationsFolder())
     .filter(file => file.endsWith('.sql'))
     .map(file => file.slice(0, -'.sql'.length))
-    .sort()
+    .toSorted()
 }
 
 /** Beside lib/ in the sources, one level higher beside dist/ in the package. */

@@ -106,11 +106,11 @@ export async function listRequests(db: Database, filter: ListFilter): Promise<Re
     page.whereIn('id', knex(from('finished')).select('id').where('outcome', filter.outcome))
   if (filter.node !== undefined) {
     const lives = knex(from('incarnation')).select('id').where('node', filter.node)
-    page.where(or =>
-      or
+    page.where(or => {
+      void or
         .whereIn('id', knex(from('running')).select('id').whereIn('incarnation', lives.clone()))
-        .orWhereIn('id', knex(from('finished')).select('id').whereIn('incarnation', lives.clone())),
-    )
+        .orWhereIn('id', knex(from('finished')).select('id').whereIn('incarnation', lives.clone()))
+    })
   }
   const { sql, bindings } = knex(from('request_status'))
     .select(knex.raw(summaryColumns))

@@ -5,14 +5,14 @@ import type { Claimed } from '../db/claim.ts'
 
 export interface ClaimerOptions {
   readonly clock: MonotonicClock
-  freeSlots(): number
+  readonly freeSlots: () => number
   claim(limit: number, token: string): Promise<Claimed[]>
   /** What a claim took whose answer was lost. */
   readBack(token: string): Promise<Claimed[]>
   isConnectionFailure(error: unknown): boolean
   start(claimed: Claimed, token: string): void
   /** How long to wait after an answer that had fewer requests than asked for, in milliseconds. */
-  pause(): number
+  readonly pause: () => number
 }
 
 /** How many requests one claim takes at the most, so that the statement stays short. */

@@ -50,7 +50,7 @@ export interface ServerEvents {
   declaredLost(lost: { node: string; incarnation: string; failed: string[] }): void
   /** This server can no longer prove that it is alive; it has stopped its work. */
   fenced(reason: ClusterError): void
-  trouble(error: unknown, where: string): void
+  readonly trouble: (error: unknown, where: string) => void
 }
 
 /** How many items one statement writes at the most. */

@@ -18,8 +18,8 @@ export interface WitnessOptions {
   /** How long the other servers wait before they declare a silent one lost, in milliseconds. */
   readonly lostAfterMs: number
   /** Called once, when this server can no longer prove that it is alive. */
-  onLost(reason: ClusterError): void
-  onError(error: unknown, name: string): void
+  readonly onLost: (reason: ClusterError) => void
+  readonly onError: (error: unknown, name: string) => void
 }
 
 /** How much of `lostAfter` may pass without proof before the server gives up; the rest is for stopping its work. */

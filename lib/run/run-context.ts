@@ -45,7 +45,7 @@ export function stepRun(
     sink,
     killGraceMs,
     environment: { ...context.environment, ...extra, CLUSTER_STEP: step },
-    log: message => void sink.write('log', `${storableText(String(message))}\n`),
+    log: message => void sink.write('log', `${storableText(textOf(message))}\n`),
     output: <Output>(earlier: Step<never, Output>) => {
       if (!context.outputs.has(earlier))
         throw new ClusterError(
@@ -61,6 +61,11 @@ export function stepRun(
       return folder
     },
   }
+}
+
+/** Programs without types may log anything. */
+function textOf(message: unknown): string {
+  return typeof message === 'string' ? message : (JSON.stringify(message) ?? String(message))
 }
 
 /** Longer inputs do not fit into an environment variable; such a process reads its input another way. */

@@ -8,11 +8,11 @@ export interface StepContext<Input = unknown> {
    * What an earlier step of this process returned.
    * @throws {ClusterError} CW_DEFINITION when the step is not an earlier one of this process
    */
-  output<Output>(step: Step<never, Output>): Output
+  readonly output: <Output>(step: Step<never, Output>) => Output
   /** Aborted when the request is cancelled, the step's timeout is over, or the server stops. */
   readonly signal: AbortSignal
   /** Appends a line to the request's log. */
-  log(message: string): void
+  readonly log: (message: string) => void
   readonly requestId: string
   /** The name of the process. */
   readonly process: string
@@ -23,7 +23,7 @@ export interface StepContext<Input = unknown> {
   /** Unique to this run: hand it to other systems so that they can refuse a stale caller. */
   readonly token: string
   /** The run's own folder: made before the first step that uses it, removed when the run ends. */
-  workFolder(): Promise<string>
+  readonly workFolder: () => Promise<string>
 }
 
 /** What the run hands to a step beside the context. */
@@ -68,8 +68,9 @@ export function makeStep<Input, Output>(parts: {
   undo: ((run: StepRun<Input>) => Promise<void>) | undefined
 }): Step<Input, Output> {
   const step = (context: StepContext<Input>): Output =>
-    context.output(step as unknown as Step<never, Output>)
+    context.output(made)
   const { name, ...rest } = parts
   Object.defineProperty(step, 'name', { value: name })
-  return Object.freeze(Object.assign(step, rest)) as unknown as Step<Input, Output>
+  const made: Step<Input, Output> = Object.freeze(Object.assign(step, rest))
+  return made
 }

@@ -1,0 +1,92 @@
+import type pg from 'pg'
+import type { Duration } from './base/duration.ts'
+import type { Logger } from './base/logger.ts'
+import { ClusterError } from './errors.ts'
+import { defaultOptions, parseOptions, type LogLevel, type ServerOptions } from './options.ts'
+import { isProcess, type Process } from './step/define-process.ts'
+
+export interface ClusterOptions {
+  /** A PostgreSQL URL. Either this or `pool`. Defaults to the environment variable DATABASE_URL. */
+  connectionString?: string
+  /** A pool of the application's own. It is left open by `stop`. */
+  pool?: pg.Pool
+  /** The PostgreSQL schema of this installation. Defaults to `cluster_worker`. */
+  schema?: string
+  /** The processes that this server runs. Not needed to enqueue by name. */
+  processes?: readonly Process[]
+  /** Stable, and unique among the servers. Defaults to the host's name. */
+  nodeId?: string
+  /** How many requests run here at the same time. Defaults to 10. */
+  concurrency?: number
+  /** Where runs have their folders. Defaults to `.cluster-worker`. */
+  dataDir?: string
+  /** How often a server with free slots looks for work. Defaults to `1s`. */
+  pollInterval?: Duration
+  /** How much the pauses between polls vary, as a part of them. Defaults to 0.2. */
+  pollJitter?: number
+  /** Whether hints by LISTEN shorten the polling. Defaults to true. */
+  listen?: boolean
+  /** How long `stop` waits for what runs, unless it is told. Defaults to `none`: until all has finished. */
+  drainTimeout?: Duration
+  /** How long what was asked to stop may take before force is used. Defaults to `5s`. */
+  killGrace?: Duration
+  /** Environment variables of this process that commands may see, beside PATH, HOME and the like. */
+  passEnv?: readonly string[]
+  /** How long a server that vanished is waited for before it is declared lost. Defaults to `5s`; give all servers the same. */
+  lostAfter?: Duration
+  /** How long finished requests are kept, with their logs: a duration, or `forever`. Defaults to `30d`. */
+  retention?: Duration
+  /** How many bytes of output are kept per step. Defaults to 16 MiB. */
+  outputLimit?: number
+  /** A pino logger, or anything with its methods. Defaults to none. */
+  logger?: Logger
+  /** Only read by the binary, which makes the logger. */
+  logLevel?: LogLevel
+}
+
+/**
+ * The options that are plain values, checked, with the defaults.
+ * @throws {ClusterError} CW_OPTION
+ */
+export function readClusterOptions(
+  plain: Omit<ClusterOptions, 'pool' | 'processes' | 'logger'>,
+  pool: pg.Pool | undefined,
+): ServerOptions {
+  return { ...defaultOptions(), ...withDatabaseUrl(parseOptions(plain, 'program'), pool) }
+}
+
+/** @throws {ClusterError} CW_OPTION when one is no process, or two have one name */
+export function indexByName(processes: readonly Process[]): Map<string, Process> {
+  const named = new Map<string, Process>()
+  for (const [index, process] of processes.entries()) {
+    if (!isProcess(process))
+      throw new ClusterError(
+        'CW_OPTION',
+        `expected processes[${index}] to be made by defineProcess, got ${typeof process}`,
+        { field: 'processes' },
+      )
+    if (named.has(process.name))
+      throw new ClusterError(
+        'CW_OPTION',
+        `expected each process to have a name of its own, got two named '${process.name}'`,
+        { field: 'processes' },
+      )
+    named.set(process.name, process)
+  }
+  return named
+}
+
+function withDatabaseUrl(
+  options: Partial<ServerOptions>,
+  pool: pg.Pool | undefined,
+): Partial<ServerOptions> {
+  if (pool || options.connectionString) return options
+  const fromEnvironment = process.env['DATABASE_URL']
+  if (!fromEnvironment)
+    throw new ClusterError(
+      'CW_OPTION',
+      'expected connectionString or pool to be given, or DATABASE_URL to be set',
+      { field: 'connectionString' },
+    )
+  return { ...options, ...parseOptions({ connectionString: fromEnvironment }, 'program') }
+}

@@ -1,0 +1,42 @@
+import type { Database } from './database.ts'
+
+/** How many of the oldest requests one statement looks at, so that it stays short. */
+const batch = 1000
+
+/**
+ * Removes requests that finished longer ago than `ageMs`, with their steps and logs, oldest first. Several servers
+ * may purge at the same time: each skips what another has locked. A key of a purged request may be used again.
+ * @returns how many requests were removed
+ */
+export async function purgeFinished(db: Database, ageMs: number): Promise<number> {
+  let removed = 0
+  for (;;) {
+    const some = await purgeSome(db, ageMs)
+    removed += some
+    if (some === 0) return removed
+  }
+}
+
+/** Looks only at the oldest ids, which need no further index: ids are given in the order of enqueueing. */
+async function purgeSome(db: Database, ageMs: number): Promise<number> {
+  const { t } = db
+  const { rows } = await db.query<{ removed: number }>({
+    text: `
+      with oldest as materialized (
+        select id, finished_at from ${t.finished} order by id limit ${batch} for update skip locked
+      ), old as materialized (
+        select id from oldest where finished_at < clock_timestamp() - $1 * interval '1 ms'
+      ), logs as (
+        delete from ${t.log} using old where request_id = old.id
+      ), steps as (
+        delete from ${t.step} using old where request_id = old.id
+      ), rooms as (
+        delete from ${t.finished} as f using old where f.id = old.id
+      ), records as (
+        delete from ${t.request} as r using old where r.id = old.id returning 1
+      )
+      select count(*)::integer as removed from records`,
+    values: [ageMs],
+  })
+  return rows[0]?.removed ?? 0
+}

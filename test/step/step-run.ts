@@ -1,0 +1,79 @@
+import type { Test } from 'tap'
+import type { LogSink, LogStream } from '../../lib/base/log-sink.ts'
+import type { StepRun } from '../../lib/step/step.ts'
+
+/** A sink that remembers, and tells when something was printed. */
+export interface RecordingSink extends LogSink {
+  /** Each write, as it came. */
+  readonly writes: { stream: LogStream; text: string }[]
+  /** All that came by one stream. */
+  textOf(stream: LogStream): string
+  /** Resolves when a stream has printed something that matches. */
+  printed(pattern: RegExp, stream?: LogStream): Promise<RegExpExecArray>
+}
+
+export function makeSink(): RecordingSink {
+  const writes: RecordingSink['writes'] = []
+  const watchers = new Set<() => void>()
+  const textOf = (stream: LogStream) =>
+    writes
+      .filter(write => write.stream === stream)
+      .map(({ text }) => text)
+      .join('')
+  return {
+    writes,
+    textOf,
+    async write(stream, text) {
+      writes.push({ stream, text })
+      for (const look of watchers) look()
+    },
+    printed(pattern, stream = 'stdout') {
+      return new Promise(resolve => {
+        const look = () => {
+          const match = pattern.exec(textOf(stream))
+          if (!match) return
+          watchers.delete(look)
+          resolve(match)
+        }
+        watchers.add(look)
+        look()
+      })
+    },
+  }
+}
+
+export interface RunSettings<Input> {
+  input?: Input
+  environment?: Record<string, string>
+  signal?: AbortSignal
+  killGraceMs?: number
+  /** Takes the output instead of the recording sink. */
+  write?: (stream: LogStream, text: string) => Promise<void>
+}
+
+export type TestRun<Input> = StepRun<Input> & { readonly sink: RecordingSink }
+
+/** What a run hands to a step; its work folder is the test's own. */
+export function makeRun(t: Test): TestRun<unknown>
+export function makeRun<Input = unknown>(t: Test, settings: RunSettings<Input>): TestRun<Input>
+export function makeRun(t: Test, settings: RunSettings<unknown> = {}): TestRun<unknown> {
+  const sink = makeSink()
+  const folder = t.testdir()
+  return {
+    input: settings.input,
+    output() {
+      throw new Error('this run has no earlier steps')
+    },
+    signal: settings.signal ?? new AbortController().signal,
+    log: message => void sink.write('log', `${message}\n`),
+    requestId: '1',
+    process: 'test',
+    step: 'step',
+    node: 'node-1',
+    token: 'token-1',
+    workFolder: async () => folder,
+    sink: settings.write ? { ...sink, write: settings.write } : sink,
+    environment: settings.environment ?? { PATH: process.env['PATH'] ?? '/usr/bin:/bin' },
+    killGraceMs: settings.killGraceMs ?? 5000,
+  }
+}
