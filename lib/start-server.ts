@@ -66,6 +66,7 @@ async function startNode(parts: Parts): Promise<Server> {
     listen: settings.listen,
     lostAfterMs: settings.lostAfter,
     killGraceMs: settings.killGrace,
+    outputLimit: settings.outputLimit,
     environment: environmentOf(settings.passEnv),
     dataFolder: resolve(settings.dataDir),
     events: logged(events, logger),

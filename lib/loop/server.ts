@@ -36,6 +36,7 @@ export interface ServerSetup {
   readonly listen: boolean
   readonly lostAfterMs: number
   readonly killGraceMs: number
+  readonly outputLimit: number
   readonly environment: Readonly<Record<string, string>>
   readonly dataFolder: string
   readonly events: ServerEvents
@@ -155,7 +156,8 @@ export class Server {
   }
 
   #makeRunner(): Runner {
-    const { db, node, concurrency, killGraceMs, environment, dataFolder, events } = this.#options
+    const { db, node, concurrency, killGraceMs, outputLimit, environment, dataFolder, events } =
+      this.#options
     const finishes = this.#batch<Finish, boolean>(async runs => {
       const ours = new Set(await finish(db, this.incarnation, runs))
       return runs.map(run => ours.has(run.id))
@@ -174,6 +176,7 @@ export class Server {
       node,
       concurrency,
       killGraceMs,
+      outputLimit,
       environment,
       runsFolder: join(dataFolder, 'runs'),
       writeStep: entry => steps.add(entry),

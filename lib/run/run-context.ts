@@ -18,6 +18,7 @@ export interface RunContext {
   /** The folder that the run's own folder is made in. */
   readonly runsFolder: string
   readonly killGraceMs: number
+  readonly outputLimit: number
 }
 
 /** The run's own folder. */
@@ -33,7 +34,7 @@ export function stepRun(
   signal: AbortSignal,
   extra: Readonly<Record<string, string>> = {},
 ): StepRun {
-  const { requestId, process, node, token, input, killGraceMs } = context
+  const { requestId, process, node, token, input, killGraceMs, outputLimit } = context
   return {
     requestId,
     process,
@@ -44,6 +45,7 @@ export function stepRun(
     signal,
     sink,
     killGraceMs,
+    outputLimit,
     environment: { ...context.environment, ...extra, CLUSTER_STEP: step },
     log: message => void sink.write('log', `${storableText(textOf(message))}\n`),
     output: <Output>(earlier: Step<never, Output>) => {

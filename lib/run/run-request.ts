@@ -20,6 +20,7 @@ export interface Run {
   readonly environment: Readonly<Record<string, string>>
   readonly runsFolder: string
   readonly killGraceMs: number
+  readonly outputLimit: number
   readonly log: RunLog
   readonly journal: StepJournal
   /** Aborted to end the steps: cancelled, or the server stops. Undo and on-failure steps still run. */
@@ -68,10 +69,10 @@ async function doSteps(run: Run): Promise<{ context: RunContext; failure: Failur
 }
 
 function openContext(run: Run, input: unknown): RunContext {
-  const { requestId, token, node, runsFolder, killGraceMs } = run
+  const { requestId, token, node, runsFolder, killGraceMs, outputLimit } = run
   const about = { requestId, token, node, input, process: run.process.name }
   const environment = { ...run.environment, ...describeInEnvironment(about) }
-  return { ...about, runsFolder, killGraceMs, environment, outputs: new Map() }
+  return { ...about, runsFolder, killGraceMs, outputLimit, environment, outputs: new Map() }
 }
 
 /** Does one step and records it; gives the failure instead of throwing it. */

@@ -21,6 +21,7 @@ export interface RunnerOptions {
   readonly concurrency: number
   readonly runsFolder: string
   readonly killGraceMs: number
+  readonly outputLimit: number
   readonly environment: Readonly<Record<string, string>>
   /** Each keeps the order of its calls and resolves when its item is durable. */
   writeStep(entry: StepEntry): Promise<void>
@@ -102,7 +103,7 @@ export class Runner {
     lastSignal: AbortSignal,
   ): Run {
     const { id: requestId, process, input: storedInput } = claimed
-    const { node, environment, runsFolder, killGraceMs } = this.#options
+    const { node, environment, runsFolder, killGraceMs, outputLimit } = this.#options
     const claimedAt = monotonic()
     const trouble = (error: unknown): void => {
       if (!lastSignal.aborted) this.#options.onTrouble(error, requestId)
@@ -117,6 +118,7 @@ export class Runner {
       environment,
       runsFolder,
       killGraceMs,
+      outputLimit,
       log: new RunLog(requestId, piece => this.#options.appendLog(piece), trouble),
       journal: new StepJournal(
         entry => this.#options.writeStep(entry),

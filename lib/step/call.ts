@@ -5,7 +5,7 @@ import { checkKeys, fieldAt, kindOf, readTimeout, rejectFor } from './check-defi
 import { contextOf } from './context.ts'
 import { checkName } from './name.ts'
 import { makeStep, type Step, type StepContext, type StepRun } from './step.ts'
-import { watchStop } from './stop-watch.ts'
+import { watchStop, type StopWatch } from './stop-watch.ts'
 
 export interface CallOptions<Input> {
   /** How long the function, and its undo, may take. Defaults to no limit. */
@@ -64,13 +64,26 @@ async function callFunction<Input, Output>(
   timeoutMs: number | undefined,
   title: string,
 ): Promise<Output> {
-  using stop = watchStop(run.signal, timeoutMs, title)
+  const stop = watchStop(run, timeoutMs, title)
+  try {
+    return await callUntilStopped(fn, run, stop, title)
+  } finally {
+    stop.close()
+  }
+}
+
+async function callUntilStopped<Input, Output>(
+  fn: (context: StepContext<Input>) => Output | Promise<Output>,
+  run: StepRun<Input>,
+  stop: StopWatch,
+  title: string,
+): Promise<Output> {
   stop.signal.throwIfAborted()
   const settling = settle(fn, contextOf(run, stop.signal))
   const settled = await Promise.race([settling, stop.asked])
   stop.stopClock()
   if (!stop.signal.aborted && settled) return outcomeOf(settled, title)
-  if (!settled && !(await settlesWithin(settling, run.killGraceMs)))
+  if (!settled && !(await settlesWithin(settling, stop.graceMs())))
     await run.sink.write(
       'system',
       `[${title} did not end when it was stopped, and is left behind]\n`,

@@ -34,7 +34,7 @@ export type UndoCommand<Input> = Program<Input> & CommandSurroundings<Input>
 export type CommandOptions<Input> = UndoCommand<Input> & {
   /** Arguments alone run in the step's folder, with its environment and timeout. Defaults to none. */
   undo?: Argv<Input> | UndoCommand<Input>
-  /** How much of the output is kept in the log, in bytes or as `'10MiB'`. Defaults to 16 MiB. */
+  /** How much of the output is kept in the log, in bytes or as `'10MiB'`. Defaults to the server's outputLimit (16 MiB). */
   outputLimit?: ByteSize
   /** The exit codes that mean success. Defaults to `[0]`. */
   successCodes?: readonly number[]

@@ -15,7 +15,7 @@ export async function orderOf<Input>(
   plan: CommandPlan<Input>,
   run: StepRun<Input>,
 ): Promise<CommandOrder> {
-  const { path, argv, title, cwd, timeoutMs, outputLimit, successCodes } = plan
+  const { path, argv, title, cwd, timeoutMs, outputLimit = run.outputLimit, successCodes } = plan
   const context = contextOf(run, run.signal)
   const runField = fieldAt(path, 'run')
   const [file = '', ...args] = argv.map((arg, index) =>

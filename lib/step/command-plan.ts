@@ -16,14 +16,13 @@ export interface CommandPlan<Input> {
     | readonly (readonly [name: string, value: Arg<Input>])[]
     | ((context: StepContext<Input>) => Readonly<Record<string, string>>)
   readonly timeoutMs: number | undefined
-  readonly outputLimit: number
+  /** Undefined when the server decides. */
+  readonly outputLimit: number | undefined
   readonly successCodes: readonly number[]
 }
 
 /** Settings as they may come from a program that no compiler checked. */
 type Unset<Settings> = { [Key in keyof Settings]: Settings[Key] | undefined }
-
-const defaultOutputLimit = 16 * 2 ** 20
 
 /** Checks the definition of one command. @throws {ClusterError} CW_DEFINITION */
 export function planCommand<Input>(
@@ -99,8 +98,9 @@ function checkArg(value: unknown, field: string, reject: Reject): void {
   if (fault) throw reject(field, `expected ${field} to be ${fault}`)
 }
 
-export function readOutputLimit(value: unknown, reject: Reject): number {
-  const bytes = value === undefined ? defaultOutputLimit : parseByteSize(value)
+export function readOutputLimit(value: unknown, reject: Reject): number | undefined {
+  if (value === undefined) return undefined
+  const bytes = parseByteSize(value)
   if (bytes !== undefined) return bytes
   throw reject(
     'outputLimit',

@@ -45,7 +45,19 @@ const afterExitMs = 1000
  * @throws {ClusterError} CW_STEP_FAILED, CW_STEP_TIMEOUT, or the signal's reason
  */
 export async function runCommand(order: CommandOrder, host: CommandHost): Promise<CommandOutput> {
-  using stop = watchStop(host.signal, order.timeoutMs, order.title)
+  const stop = watchStop(host, order.timeoutMs, order.title)
+  try {
+    return await runUntilStopped(order, host, stop)
+  } finally {
+    stop.close()
+  }
+}
+
+async function runUntilStopped(
+  order: CommandOrder,
+  host: CommandHost,
+  stop: StopWatch,
+): Promise<CommandOutput> {
   stop.signal.throwIfAborted()
   const cookie = randomUUID()
   const child = start(order, cookie)
@@ -59,7 +71,7 @@ export async function runCommand(order: CommandOrder, host: CommandHost): Promis
   const ended = endOf(exited, outputs, stop)
   await Promise.race([ended, stop.asked])
   if (stop.signal.aborted) {
-    const forbidden = await stopTree({ group: pid, cookie }, host.killGraceMs)
+    const forbidden = await stopTree({ group: pid, cookie }, stop.graceMs())
     if (forbidden.length > 0) {
       outputs.close()
       await recorded

@@ -79,12 +79,15 @@ async function explainInterpreter(file: string, path: string): Promise<string | 
 }
 
 async function readFirstLine(path: string): Promise<string> {
+  const file = await open(path).catch(() => undefined)
+  if (!file) return ''
   try {
-    await using file = await open(path)
     const { buffer, bytesRead } = await file.read(Buffer.alloc(256), 0, 256)
     return buffer.toString('utf8', 0, bytesRead).split('\n', 1)[0] ?? ''
   } catch {
     return ''
+  } finally {
+    await file.close()
   }
 }
 

@@ -43,13 +43,3 @@ export interface StandardJsonSchema {
   readonly input: (options: { readonly target: 'draft-2020-12' }) => Record<string, unknown>
   readonly output: (options: { readonly target: 'draft-2020-12' }) => Record<string, unknown>
 }
-
-/** What may be given to the schema. */
-export type InferInput<Schema extends StandardSchemaV1> = NonNullable<
-  Schema['~standard']['types']
->['input']
-
-/** What the schema returns. */
-export type InferOutput<Schema extends StandardSchemaV1> = NonNullable<
-  Schema['~standard']['types']
->['output']

@@ -33,6 +33,8 @@ export interface StepRun<Input = unknown> extends StepContext<Input> {
   readonly environment: Readonly<Record<string, string>>
   /** How long a process tree or function that was asked to stop may take before force, in milliseconds. */
   readonly killGraceMs: number
+  /** How many bytes of output are kept of a step that does not say so itself. */
+  readonly outputLimit: number
 }
 
 export type StepKind = 'command' | 'function'
@@ -67,8 +69,7 @@ export function makeStep<Input, Output>(parts: {
   perform(run: StepRun<Input>): Promise<Output>
   undo: ((run: StepRun<Input>) => Promise<void>) | undefined
 }): Step<Input, Output> {
-  const step = (context: StepContext<Input>): Output =>
-    context.output(made)
+  const step = (context: StepContext<Input>): Output => context.output(made)
   const { name, ...rest } = parts
   Object.defineProperty(step, 'name', { value: name })
   const made: Step<Input, Output> = Object.freeze(Object.assign(step, rest))

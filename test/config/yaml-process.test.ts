@@ -32,6 +32,7 @@ async function perform(process: Process, input: unknown, cwd: string): Promise<u
       workFolder: async () => cwd,
       sink: { write: async () => {} },
       environment: {},
+      outputLimit: 1024,
       killGraceMs: 1000,
     }
     outputs.set(step, await step.perform(run))

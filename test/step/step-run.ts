@@ -75,5 +75,6 @@ export function makeRun(t: Test, settings: RunSettings<unknown> = {}): TestRun<u
     sink: settings.write ? { ...sink, write: settings.write } : sink,
     environment: settings.environment ?? { PATH: process.env['PATH'] ?? '/usr/bin:/bin' },
     killGraceMs: settings.killGraceMs ?? 5000,
+    outputLimit: 16 * 2 ** 20,
   }
 }
