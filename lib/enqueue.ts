@@ -1,10 +1,11 @@
 import { monotonic } from './base/clock.ts'
 import { storableText, toJsonText } from './base/json.ts'
 import { showValue } from './base/show-value.ts'
-import type { Database } from './db/database.ts'
+import type { Database, Queryable } from './db/database.ts'
 import { findPublished } from './db/definitions.ts'
 import {
   enqueueBatch,
+  sessionOf,
   type CallerTransaction,
   type Enqueued,
   type NewRequest,
@@ -69,20 +70,26 @@ export class Enqueuer {
    * @throws {ClusterError} naming the field that is wrong
    */
   async enqueue(requests: readonly RequestToEnqueue[], options: BatchOptions): Promise<Enqueued[]> {
+    const { transaction, allowUnknown = false } = options
+    // In the caller's transaction everything is asked there: its connection may be the pool's only one.
+    const session = transaction === undefined ? this.#db : sessionOf(transaction)
     const checked: NewRequest[] = []
     for (const [index, request] of requests.entries()) {
       const prefix = requests.length === 1 ? '' : `requests[${index}].`
-      checked.push(await this.#check(request, prefix))
+      checked.push(await this.#check(request, prefix, session))
     }
-    const { transaction, allowUnknown = false } = options
     return enqueueBatch(this.#db, checked, { transaction, allowUnknown })
   }
 
-  async #check(request: RequestToEnqueue, prefix: string): Promise<NewRequest> {
+  async #check(
+    request: RequestToEnqueue,
+    prefix: string,
+    session: Queryable,
+  ): Promise<NewRequest> {
     const name = isProcess(request.process) ? request.process.name : request.process
     checkName(name, `${prefix}process`, 'CW_OPTION')
     const input = toJsonText(request.input ?? {}, `${prefix}input`, 'CW_INPUT_UNSERIALISABLE')
-    const schema = isProcess(request.process) ? request.process.input : await this.#schemaOf(name)
+    const schema = isProcess(request.process) ? request.process.input : await this.#schemaOf(name, session)
     // What is checked is what is stored: the JSON, not the caller's object.
     if (schema) await checkAgainst(schema, JSON.parse(input), name)
     return {
@@ -96,13 +103,13 @@ export class Enqueuer {
   }
 
   /** The input schema of a process that is named only: our own definition's, else what servers published. */
-  async #schemaOf(name: string): Promise<StandardSchemaV1 | undefined> {
+  async #schemaOf(name: string, session: Queryable): Promise<StandardSchemaV1 | undefined> {
     const own = this.#processes.get(name)
     if (own) return own.input
     const now = monotonic()
     const remembered = this.#published.get(name)
     if (remembered && now - remembered.readAt < schemaAgeMs) return remembered.schema
-    const published = await findPublished(this.#db, name)
+    const published = await findPublished(session, this.#db.t, name)
     // Unknown names are not remembered: a server may publish the process any moment.
     if (!published) return undefined
     const schema = published.inputSchema ? standardSchemaOf(published.inputSchema) : undefined

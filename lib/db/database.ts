@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { ClusterError } from '../errors.ts'
-import { translateError } from './translate-error.ts'
+import { isConnectionFailure, sqlStateOf, translateError } from './translate-error.ts'
 import { tablesOf, type Tables } from './tables.ts'
 
 /** Anything that runs a statement: a pool, or a client inside a transaction. */
@@ -18,16 +18,17 @@ export interface DatabaseOptions {
   applicationName: string
   /** The size of our own pool. */
   maxConnections: number
+  /** How long to wait for a connection, in milliseconds, unless the application's pool has a limit of its own. Defaults to ten seconds. */
+  connectionTimeoutMs?: number
 }
 
-/** How long to wait for a connection before the caller gets an error, in milliseconds. */
-const connectionTimeoutMs = 10_000
+const defaultConnectionTimeoutMs = 10_000
 
 /** A client whose connection errors reach the query in flight and never crash the process. */
 class QuietClient extends pg.Client {
   constructor(config?: string | pg.ClientConfig) {
     super(config)
-    this.on('error', () => undefined)
+    this.on('error', ignore)
   }
 }
 
@@ -36,17 +37,19 @@ export class Database implements Queryable {
   readonly schema: string
   readonly t: Tables
   readonly #options: DatabaseOptions
+  readonly #connectionTimeoutMs: number
   #ownPool: pg.Pool | undefined
 
   constructor(options: DatabaseOptions) {
     this.schema = options.schema
     this.t = tablesOf(options.schema)
     this.#options = options
+    this.#connectionTimeoutMs = options.connectionTimeoutMs ?? defaultConnectionTimeoutMs
   }
 
   /** The application's pool, or our own, which opens when it is first used. */
   get pool(): pg.Pool {
-    return this.#options.pool ?? (this.#ownPool ??= openPool(this.#options))
+    return this.#options.pool ?? (this.#ownPool ??= openPool(this.#options, this.#connectionTimeoutMs))
   }
 
   /**
@@ -62,8 +65,7 @@ export class Database implements Queryable {
       client.release()
       return result
     } catch (error) {
-      // A connection that answered with an SQL error is sound; any other failure leaves it in an unknown state.
-      client.release(error instanceof pg.DatabaseError ? undefined : true)
+      client.release(!isSound(error))
       throw translateError(error)
     }
   }
@@ -78,9 +80,8 @@ export class Database implements Queryable {
       client.release()
       return result
     } catch (error) {
-      const sound = error instanceof pg.DatabaseError || error instanceof ClusterError
       const rolledBack =
-        sound &&
+        (error instanceof ClusterError || isSound(error)) &&
         (await client.query('rollback').then(
           () => true,
           () => false,
@@ -90,20 +91,24 @@ export class Database implements Queryable {
     }
   }
 
-  /** Checks a connection out of the pool, for at most ten seconds. */
+  /** Checks a connection out of the pool. */
   async acquire(): Promise<pg.PoolClient> {
     const { pool } = this
+    const limitMs = pool.options.connectionTimeoutMillis || this.#connectionTimeoutMs
     const waiting = pool.connect()
     const { promise: late, reject } = Promise.withResolvers<never>()
     const timer = setTimeout(() => {
       // A connection that comes after all must go back.
       waiting.then(client => client.release()).catch(() => undefined)
-      reject(poolTimeout(pool))
-    }, connectionTimeoutMs + 1000)
+      reject(poolTimeout(pool, limitMs))
+    }, limitMs + 100)
     try {
-      return await Promise.race([waiting, late])
+      const client = await Promise.race([waiting, late])
+      // In a pool of the application's own, a connection that breaks while we hold it must not end the process.
+      if (!client.listeners('error').includes(ignore)) client.on('error', ignore)
+      return client
     } catch (error) {
-      throw translateError(error)
+      throw isPoolTimeout(error) ? poolTimeout(pool, limitMs) : translateError(error)
     } finally {
       clearTimeout(timer)
     }
@@ -117,7 +122,7 @@ export class Database implements Queryable {
     const { pool, connectionString } = this.#options
     const client = new QuietClient({
       ...(pool ? pool.options : { connectionString }),
-      connectionTimeoutMillis: connectionTimeoutMs,
+      connectionTimeoutMillis: this.#connectionTimeoutMs,
       keepAlive: true,
       ...config,
     })
@@ -138,7 +143,7 @@ export class Database implements Queryable {
   }
 }
 
-function openPool(options: DatabaseOptions): pg.Pool {
+function openPool(options: DatabaseOptions, connectionTimeoutMs: number): pg.Pool {
   try {
     const pool = new pg.Pool({
       connectionString: options.connectionString,
@@ -156,10 +161,24 @@ function openPool(options: DatabaseOptions): pg.Pool {
   }
 }
 
-function poolTimeout(pool: pg.Pool): ClusterError {
+/** A connection that answered with an SQL error is sound; any other failure leaves it in an unknown state. */
+function isSound(error: unknown): boolean {
+  return sqlStateOf(error) !== undefined && !isConnectionFailure(error)
+}
+
+function ignore(): void {
+  // The query in flight gets the error.
+}
+
+/** The pool's own limit, for which it has no code. */
+function isPoolTimeout(error: unknown): boolean {
+  return error instanceof Error && error.message === 'timeout exceeded when trying to connect'
+}
+
+function poolTimeout(pool: pg.Pool, limitMs: number): ClusterError {
   return new ClusterError(
     'CW_POOL_TIMEOUT',
-    `expected one of the pool's ${pool.options.max} connections to become free within ${connectionTimeoutMs / 1000} s; ` +
+    `expected one of the pool's ${pool.options.max} connections to become free within ${limitMs} ms; ` +
       'when you hold a connection yourself, hand it over as { transaction: client }',
   )
 }

@@ -1,4 +1,5 @@
-import type { Database } from './database.ts'
+import type { Database, Queryable } from './database.ts'
+import type { Tables } from './tables.ts'
 
 /** What a server publishes of a process that it knows. */
 export interface PublishedProcess {
@@ -54,12 +55,13 @@ export async function publishProcesses(
 
 /** The definition of a process that was published last, or undefined when no server has published one. */
 export async function findPublished(
-  db: Database,
+  session: Queryable,
+  t: Tables,
   name: string,
 ): Promise<{ version: string; inputSchema: object | null } | undefined> {
-  const { rows } = await db.query<{ version: string; inputSchema: object | null }>({
+  const { rows } = await session.query<{ version: string; inputSchema: object | null }>({
     text: `
-      select version, input_schema as "inputSchema" from ${db.t.process}
+      select version, input_schema as "inputSchema" from ${t.process}
       where name = $1 order by published_at desc, version desc limit 1`,
     values: [name],
   })

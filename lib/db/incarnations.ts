@@ -1,5 +1,6 @@
 import type { Database, Queryable } from './database.ts'
 import { isHeld } from './locks.ts'
+import type { Tables } from './tables.ts'
 
 export interface NodeDescription {
   node: string
@@ -63,9 +64,13 @@ export async function leave(db: Database, incarnation: string): Promise<boolean>
 }
 
 /** Whether the incarnation may still act. */
-export async function isAlive(db: Database, incarnation: string): Promise<boolean> {
-  const { rows } = await db.query<{ state: string }>({
-    text: `select state from ${db.t.incarnation} where id = $1`,
+export async function isAlive(
+  session: Queryable,
+  t: Tables,
+  incarnation: string,
+): Promise<boolean> {
+  const { rows } = await session.query<{ state: string }>({
+    text: `select state from ${t.incarnation} where id = $1`,
     values: [incarnation],
   })
   return rows[0]?.state === 'alive'

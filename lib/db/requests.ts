@@ -1,6 +1,8 @@
+import type pg from 'pg'
+import { showValue } from '../base/show-value.ts'
 import { ClusterError } from '../errors.ts'
-import type { Database } from './database.ts'
-import { translateError } from './translate-error.ts'
+import type { Database, Queryable } from './database.ts'
+import { sqlStateOf, translateError } from './translate-error.ts'
 
 /** One request as it goes to the database; everything in it has been checked. */
 export interface NewRequest {
@@ -44,9 +46,11 @@ export async function enqueueBatch(
     requests.map(request => request.idempotencyKey),
     options.allowUnknown,
   ]
-  const rows = options.transaction
-    ? await enqueueWithin(options.transaction, db, values)
-    : (await db.query<EnqueuedRow>({ text: statement(db, dollar), values })).rows
+  const text = `
+    select request_id, created
+    from ${db.t.enqueueBatch}($1::text[], $2::text[], $3::integer[], $4::timestamptz[], $5::text[], $6::boolean)`
+  const session = options.transaction ? sessionOf(options.transaction) : db
+  const { rows } = await session.query<EnqueuedRow>({ text, values })
   return rows.map(row => ({ id: String(row.request_id), created: row.created }))
 }
 
@@ -55,38 +59,63 @@ interface EnqueuedRow {
   created: boolean
 }
 
-const dollar = (n: number): string => `$${n}`
-const questionMark = (): string => '?'
-
-function statement(db: Database, placeholder: (n: number) => string): string {
-  const [processes, inputs, priorities, runAts, keys, allowUnknown] = [1, 2, 3, 4, 5, 6].map(
-    placeholder,
-  )
-  return `select request_id, created from ${db.t.enqueueBatch}(${processes}::text[], ${inputs}::text[], ${priorities}::integer[], ${runAts}::timestamptz[], ${keys}::text[], ${allowUnknown}::boolean)`
-}
-
-async function enqueueWithin(
-  transaction: CallerTransaction,
-  db: Database,
-  values: unknown[],
-): Promise<EnqueuedRow[]> {
-  try {
-    const result =
-      'raw' in transaction && typeof transaction.raw === 'function'
-        ? await transaction.raw(statement(db, questionMark), values)
-        : await queryOf(transaction)(statement(db, dollar), values)
-    return result.rows as EnqueuedRow[]
-  } catch (error) {
-    throw translateError(error)
+/**
+ * The caller's transaction, to be asked like one of our own.
+ * @throws {ClusterError} CW_OPTION when it is nothing that can be asked
+ */
+export function sessionOf(transaction: CallerTransaction): Queryable {
+  const ask = askerOf(transaction)
+  if (!ask)
+    throw new ClusterError(
+      'CW_OPTION',
+      `expected transaction to be a pg client, a knex transaction or an object with query(text, values), got ${showValue(transaction)}`,
+      { field: 'transaction' },
+    )
+  return {
+    async query<Row extends pg.QueryResultRow>({ text, values = [] }: pg.QueryConfig) {
+      try {
+        return (await ask(text, values)) as pg.QueryResult<Row>
+      } catch (error) {
+        throw sqlStateOf(error) === failedTransaction ? alreadyFailed(error) : translateError(error)
+      }
+    },
   }
 }
 
-function queryOf(transaction: CallerTransaction) {
+/** The SQLSTATE with which PostgreSQL refuses everything after an error, until the transaction is rolled back. */
+const failedTransaction = '25P02'
+
+type Ask = (text: string, values: unknown[]) => Promise<{ rows: unknown[] }>
+
+function askerOf(transaction: unknown): Ask | undefined {
+  if ((typeof transaction !== 'object' && typeof transaction !== 'function') || !transaction) return
+  if ('raw' in transaction && typeof transaction.raw === 'function')
+    return askKnex(transaction.raw.bind(transaction))
   if ('query' in transaction && typeof transaction.query === 'function')
     return transaction.query.bind(transaction)
-  throw new ClusterError(
+  return undefined
+}
+
+/** Our statements name their parameters once each, in their order, so that knex's form says the same. */
+function askKnex(raw: (text: string, values: unknown[]) => PromiseLike<{ rows: unknown[] }>): Ask {
+  return async (text, values) => {
+    const statement = raw(text.replaceAll(/\$\d+/g, '?'), values)
+    try {
+      return await statement
+    } catch (error) {
+      // knex puts the statement with all its values before the message; they are the caller's, and may be secret.
+      const prefix = `${String(statement)} - `
+      if (error instanceof Error && error.message.startsWith(prefix))
+        error.message = error.message.slice(prefix.length)
+      throw error
+    }
+  }
+}
+
+function alreadyFailed(cause: unknown): ClusterError {
+  return new ClusterError(
     'CW_OPTION',
-    'expected transaction to be a pg client, a knex transaction or an object with query(text, values)',
-    { field: 'transaction' },
+    'expected transaction to be one that can still commit, got one in which a statement has failed; roll it back and begin a new one',
+    { field: 'transaction', cause },
   )
 }

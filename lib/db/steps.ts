@@ -3,7 +3,7 @@ import type { Database } from './database.ts'
 export type StepPhase = 'step' | 'undo' | 'on_failure'
 export type StepState = 'running' | 'succeeded' | 'failed' | 'skipped' | 'cancelled'
 
-/** What is known of one step of one run. A later record of the same step replaces the earlier one. */
+/** What is known of one step of one run. The record of its end replaces that of its beginning, never the reverse. */
 export interface StepRecord {
   readonly requestId: string
   readonly phase: StepPhase
@@ -55,7 +55,8 @@ export async function writeSteps(
       join ${t.running} as running on running.id = r.request_id and running.incarnation = me.id
       on conflict (request_id, phase, position, attempt) do update
         set state = excluded.state, started_at = excluded.started_at, finished_at = excluded.finished_at,
-          exit_code = excluded.exit_code, error = excluded.error, output = excluded.output`,
+          exit_code = excluded.exit_code, error = excluded.error, output = excluded.output
+        where excluded.state <> 'running'`,
     values: [
       incarnation,
       records.map(record => record.requestId),

@@ -1,4 +1,4 @@
-import pg from 'pg'
+import type pg from 'pg'
 import { ClusterError, messageOf, type ErrorCode } from '../errors.ts'
 
 const ours: Record<string, ErrorCode> = {
@@ -10,7 +10,7 @@ const ours: Record<string, ErrorCode> = {
 /** SQLSTATEs and system errors that say that the connection, not the statement, failed. */
 const connectionCodes = new Set([
   '08000', '08001', '08003', '08004', '08006',
-  '53300', '57P01', '57P02', '57P03', '57P05',
+  '25P03', '25P04', '53300', '57P01', '57P02', '57P03', '57P04', '57P05',
   'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN', 'ENOENT', 'EACCES',
 ]) // prettier-ignore
 
@@ -29,19 +29,19 @@ const advice: Record<string, (message: string) => [ErrorCode, string]> = {
 /** Turns what `pg` throws into a ClusterError where the user can do something about it. */
 export function translateError(error: unknown): unknown {
   if (error instanceof ClusterError || !(error instanceof Error)) return error
-  const code = codeOf(error)
-  if (error instanceof pg.DatabaseError && code !== undefined) {
-    const mine = ours[code]
+  const sqlState = sqlStateOf(error)
+  if (sqlState !== undefined) {
+    const mine = ours[sqlState]
     if (mine)
       return new ClusterError(mine, withHint(error), { field: fieldOf(mine, error), cause: error })
-    const known = advice[code]?.(error.message)
-    if (known) return new ClusterError(known[0], known[1], { cause: error, sqlState: code })
+    const known = advice[sqlState]?.(error.message)
+    if (known) return new ClusterError(known[0], known[1], { cause: error, sqlState })
   }
   if (isConnectionFailure(error))
     return new ClusterError('CW_CONNECTION', `the database cannot be reached: ${reason(error)}`, {
       cause: error,
     })
-  if (code === 'ERR_INVALID_URL')
+  if (codeOf(error) === 'ERR_INVALID_URL')
     return new ClusterError(
       'CW_CONFIG',
       "expected the database URL to look like postgresql://user:password@host:5432/database (one host; encode '@', '/' and '%' in the password as %40, %2F and %25)",
@@ -74,6 +74,25 @@ export function isConnectionFailure(error: unknown): boolean {
   )
 }
 
+/** What the state of the database refuses, whatever the statement: read-only, locks, resources, an operator, its disk. */
+const transientStates = /^(08|25006|40|53|55|57|58)/
+
+/** Whether the same statement may succeed later: nothing is wrong with its data. */
+export function isTransient(error: unknown): boolean {
+  if (isConnectionFailure(error)) return true
+  if (!(error instanceof ClusterError)) return transientStates.test(sqlStateOf(error) ?? '')
+  return error.code === 'CW_POOL_TIMEOUT' || isTransient(error.cause)
+}
+
+/**
+ * Five letters and digits that say what PostgreSQL refused; undefined when the error is not PostgreSQL's. Not by
+ * its class: a pool of the application's own may come from another copy of the driver.
+ */
+export function sqlStateOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('severity' in error)) return undefined
+  return codeOf(error)
+}
+
 function codeOf(error: Error): string | undefined {
   return 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
@@ -84,13 +103,12 @@ function reason(error: Error): string {
   return error.message
 }
 
-function withHint(error: pg.DatabaseError): string {
-  return error.hint
-    ? `${error.message}; ${error.hint.charAt(0).toLowerCase()}${error.hint.slice(1)}`
-    : error.message
+function withHint(error: Partial<pg.DatabaseError>): string {
+  const { message = '', hint } = error
+  return hint ? `${message}; ${hint.charAt(0).toLowerCase()}${hint.slice(1)}` : message
 }
 
-function fieldOf(code: ErrorCode, error: pg.DatabaseError): string | undefined {
+function fieldOf(code: ErrorCode, error: Partial<pg.DatabaseError>): string | undefined {
   if (code === 'CW_UNKNOWN_PROCESS') return 'process'
   if (code === 'CW_IDEMPOTENCY_CONFLICT') return 'idempotencyKey'
   return error.detail

@@ -12,7 +12,7 @@ import { declareLost, findSilent, leave } from '../db/incarnations.ts'
 import { appendLog, type LogPiece } from '../db/logs.ts'
 import { promote } from '../db/promote.ts'
 import { writeSteps, type StepRecord } from '../db/steps.ts'
-import { isConnectionFailure } from '../db/translate-error.ts'
+import { isConnectionFailure, isTransient } from '../db/translate-error.ts'
 import { wakeChannel } from '../db/wake.ts'
 import { ClusterError } from '../errors.ts'
 import { Runner } from '../run/runner.ts'
@@ -193,7 +193,7 @@ export class Server {
 
   #batch<Item, Answer>(write: (items: readonly Item[]) => Promise<readonly Answer[]>) {
     const { signal } = this.#writing
-    return new Batcher({ write, largest: largestBatch, isTransient: isConnectionFailure, signal })
+    return new Batcher({ write, largest: largestBatch, isTransient, signal })
   }
 
   #makeListener(): Listener {

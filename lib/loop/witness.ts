@@ -111,23 +111,32 @@ export class Witness {
     }
   }
 
-  /** One heartbeat, on a new session when the old one is gone. Its time counts from before it was sent. */
+  /**
+   * One heartbeat, on a new session when the old one is gone. Its time counts from before it was sent. Each asks
+   * for the state too: a declaration that was under way when a lost session's locks were taken again shows itself
+   * only later. All on the witness's own session, so that a pool that is exhausted kills nobody.
+   */
   async #prove(): Promise<void> {
-    const { db } = this.#options
+    const { t } = this.#options.db
     const sentAt = monotonic()
-    if (this.#session) {
-      await this.#session.query('select 1')
-    } else {
-      const session = await openSession(this.#options)
-      this.#session = session
-      if (!(await isAlive(db, this.incarnation))) throw declaredLost()
-      const held =
-        (await tryLock(session, db.t, 'node', this.#nodeSeq)) &&
-        (await tryLock(session, db.t, 'incarnation', this.incarnation))
-      if (!held)
-        throw new ClusterError('CW_CONNECTION', 'the previous session still holds the locks')
-    }
+    const session = (this.#session ??= await this.#openSessionAgain())
+    if (!(await isAlive(session, t, this.incarnation))) throw declaredLost()
     this.#provenAt = sentAt
+  }
+
+  async #openSessionAgain(): Promise<pg.Client> {
+    const { t } = this.#options.db
+    const session = await openSession(this.#options)
+    try {
+      const held =
+        (await tryLock(session, t, 'node', this.#nodeSeq)) &&
+        (await tryLock(session, t, 'incarnation', this.incarnation))
+      if (held) return session
+      throw new ClusterError('CW_CONNECTION', 'the previous session still holds the locks')
+    } catch (error) {
+      session.end().catch(() => undefined)
+      throw error
+    }
   }
 
   /** Nobody can declare anything in a database that is away, so an outage does not count, up to a limit. */

@@ -2,7 +2,7 @@ import { PgBoss } from 'pg-boss'
 
 export interface HousekeepingOptions {
   /** Runs a statement on our pool. */
-  executeSql(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>
+  readonly executeSql: (text: string, values?: unknown[]) => Promise<{ rows: unknown[] }>
   /** The schema for pg-boss's own tables. */
   schema: string
   /** Removes what is older than the retention; gives how many requests went. */
@@ -30,10 +30,12 @@ export class Housekeeping {
     this.#boss = new PgBoss({
       db: { executeSql: (text, values) => options.executeSql(text, values) },
       schema: options.schema,
+      createSchema: false,
       superviseIntervalSeconds: unhurried,
       maintenanceIntervalSeconds: 24 * 3600,
       monitorIntervalSeconds: unhurried,
       queueCacheIntervalSeconds: unhurried,
+      flowIntervalSeconds: 3600,
       cronMonitorIntervalSeconds: 45,
       cronWorkerIntervalSeconds: 45,
     })
@@ -41,6 +43,7 @@ export class Housekeeping {
   }
 
   async start(): Promise<void> {
+    await this.#createSchema()
     await this.#boss.start()
     await this.#boss.createQueue(queue, { retryLimit: 2, deleteAfterSeconds: 7 * 24 * 3600 })
     await this.#boss.schedule(queue, everyHour)
@@ -52,5 +55,14 @@ export class Housekeeping {
 
   async stop(): Promise<void> {
     await this.#boss.stop({ graceful: false, close: false })
+  }
+
+  /** `if not exists` does not keep two servers from creating it at the same moment: one of them then gets an error. */
+  async #createSchema(): Promise<void> {
+    const { executeSql, schema } = this.#options
+    // Asked first, because a role that may not create schemas gets an error also for one that is there.
+    const { rows } = await executeSql('select from pg_namespace where nspname = $1', [schema])
+    const create = (): Promise<unknown> => executeSql(`create schema if not exists "${schema}"`)
+    if (rows.length === 0) await create().catch(create)
   }
 }
