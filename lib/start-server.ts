@@ -85,7 +85,7 @@ function startHousekeeping({ db, settings, logger }: Parts): Housekeeping | unde
     onPurged: removed => logger.info({ removed }, 'old requests were removed'),
     onError,
   })
-  housekeeping.start().catch(onError)
+  housekeeping.start()
   return housekeeping
 }
 

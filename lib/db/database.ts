@@ -49,7 +49,9 @@ export class Database implements Queryable {
 
   /** The application's pool, or our own, which opens when it is first used. */
   get pool(): pg.Pool {
-    return this.#options.pool ?? (this.#ownPool ??= openPool(this.#options, this.#connectionTimeoutMs))
+    return (
+      this.#options.pool ?? (this.#ownPool ??= openPool(this.#options, this.#connectionTimeoutMs))
+    )
   }
 
   /**
@@ -65,7 +67,8 @@ export class Database implements Queryable {
       client.release()
       return result
     } catch (error) {
-      client.release(!isSound(error))
+      // Some texts open a transaction themselves; after an error they leave it open, and broken.
+      client.release(!isSound(error) || client.getTransactionStatus() !== 'I')
       throw translateError(error)
     }
   }

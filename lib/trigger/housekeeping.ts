@@ -1,4 +1,5 @@
 import { PgBoss } from 'pg-boss'
+import { Loop } from '../base/loop.ts'
 
 export interface HousekeepingOptions {
   /** Runs a statement on our pool. */
@@ -7,6 +8,8 @@ export interface HousekeepingOptions {
   schema: string
   /** Removes what is older than the retention; gives how many requests went. */
   purge(): Promise<number>
+  /** The schedule is in place, and this server takes part. */
+  onStarted?(): void
   onPurged(removed: number): void
   onError(error: unknown): void
 }
@@ -24,6 +27,7 @@ const unhurried = 60
 export class Housekeeping {
   readonly #options: HousekeepingOptions
   readonly #boss: PgBoss
+  readonly #loop: Loop
 
   constructor(options: HousekeepingOptions) {
     this.#options = options
@@ -40,9 +44,28 @@ export class Housekeeping {
       cronWorkerIntervalSeconds: 45,
     })
     this.#boss.on('error', error => options.onError(error))
+    this.#loop = new Loop({
+      name: 'housekeeping',
+      pass: async () => {
+        await this.#begin()
+        options.onStarted?.()
+        return 'when woken'
+      },
+      onError: error => options.onError(error),
+    })
   }
 
-  async start(): Promise<void> {
+  /** Begins; when that fails, tries again and again in the background. */
+  start(): void {
+    this.#loop.start()
+  }
+
+  async stop(): Promise<void> {
+    await this.#loop.stop()
+    await this.#boss.stop({ graceful: false, close: false })
+  }
+
+  async #begin(): Promise<void> {
     await this.#createSchema()
     await this.#boss.start()
     await this.#boss.createQueue(queue, { retryLimit: 2, deleteAfterSeconds: 7 * 24 * 3600 })
@@ -51,10 +74,6 @@ export class Housekeeping {
       const removed = await this.#options.purge()
       if (removed > 0) this.#options.onPurged(removed)
     })
-  }
-
-  async stop(): Promise<void> {
-    await this.#boss.stop({ graceful: false, close: false })
   }
 
   /** `if not exists` does not keep two servers from creating it at the same moment: one of them then gets an error. */
