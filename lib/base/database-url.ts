@@ -8,7 +8,7 @@ const host = /^(?:\[[0-9a-f:.%]+\]|[^[\]:]*)(?::(?<port>\d+))?$/i
 
 /**
  * What is wrong with a PostgreSQL URL, as a pair for an error's sentence; undefined when nothing is.
- * Several hosts, separated by commas, are allowed. Neither text holds any part of the URL that could
+ * The driver takes one host only. Neither text holds any part of the URL that could
  * be a password.
  */
 export function findUrlFault(url: string): { expected: string; got: string } | undefined {
@@ -20,8 +20,8 @@ export function findUrlFault(url: string): { expected: string; got: string } | u
   const { user = '', hosts = '', database = '', query = '' } = parts
   if (![user, database].every(isDecodable))
     return { expected: advice, got: "a '%' that does not begin the code of a character" }
-  if (!hosts.split(',').every(isHost))
-    return { expected: advice, got: 'a host or port of another form' }
+  if (hosts.includes(',')) return { expected: 'a PostgreSQL URL with one host', got: 'several' }
+  if (!isHost(hosts)) return { expected: advice, got: 'a host or port of another form' }
   const mode = new URLSearchParams(query).get('sslmode')
   if (mode !== null && !sslModes.includes(mode))
     return {

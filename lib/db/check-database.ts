@@ -38,7 +38,7 @@ export async function checkDatabase(db: Database): Promise<void> {
     const announced = (session as unknown as { processID: number | null }).processID
     if (announced !== found.pid)
       throw unfit(
-        'a connection pooler in transaction or statement mode stands between, which breaks the locks that prove which server is alive; let the database URL name PostgreSQL itself, or a pool in session mode',
+        'a connection pooler in transaction or statement mode stands between, which breaks the locks that prove which server is alive; let the database URL of servers name PostgreSQL itself',
       )
   } finally {
     await session.end()

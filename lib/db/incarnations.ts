@@ -95,13 +95,13 @@ export async function findSilent(db: Database): Promise<{ id: string; node: stri
  *
  * The update waits for claims and finishes in the incarnation's name that are under way (they share-lock its
  * row) and shuts out later ones. The delete is a statement of its own, so that it sees what they did.
- * @returns the ids of the requests that failed
+ * @returns the ids of the requests that failed; undefined when the incarnation had ended already
  */
 export async function declareLost(
   db: Database,
   incarnation: string,
   declaredBy: string,
-): Promise<string[]> {
+): Promise<string[] | undefined> {
   const { t } = db
   return db.transaction(async client => {
     const { rows } = await client.query<{ node: string }>({
@@ -111,7 +111,7 @@ export async function declareLost(
       values: [incarnation],
     })
     const node = rows[0]?.node
-    if (node === undefined) return []
+    if (node === undefined) return undefined
     const error = JSON.stringify({
       code: 'CW_NODE_LOST',
       message: `the server ${node} was lost while it ran this request (noticed by ${declaredBy})`,

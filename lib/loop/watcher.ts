@@ -7,7 +7,8 @@ export interface WatcherOptions {
   readonly clock: MonotonicClock
   /** The incarnations that should be alive but do not prove it. */
   findSilent(): Promise<{ id: string; node: string }[]>
-  declareLost(incarnation: string): Promise<string[]>
+  /** The requests that failed with it; undefined when another server was faster. */
+  declareLost(incarnation: string): Promise<string[] | undefined>
   onLost(lost: { node: string; incarnation: string; failed: string[] }): void
 }
 
@@ -36,7 +37,7 @@ export class Watcher {
       for (const { id, node } of silent) {
         if (now - (this.#silentSince.get(id) ?? now) < lostAfterMs) continue
         const failed = await this.#options.declareLost(id)
-        this.#options.onLost({ node, incarnation: id, failed })
+        if (failed) this.#options.onLost({ node, incarnation: id, failed })
       }
     } catch (error) {
       this.#silentSince.clear()

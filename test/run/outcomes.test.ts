@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { z } from 'zod'
 import { call, command, defineProcess, type RequestRecord } from '../../lib/index.ts'
-import { startCluster } from '../support/cluster.ts'
+import { startCluster } from '../support/start-cluster.ts'
 
 const count = call('count', () => ({ rows: 12 }), { undo: c => c.log('count undone') })
 

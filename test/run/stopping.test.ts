@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import t from 'tap'
 import { call, command, defineProcess, type Cluster } from '../../lib/index.ts'
-import { startCluster } from '../support/cluster.ts'
+import { startCluster } from '../support/start-cluster.ts'
 
 const began = new EventTarget()
 
