@@ -17,6 +17,7 @@ import { wakeChannel } from '../db/wake.ts'
 import { ClusterError } from '../errors.ts'
 import { Runner } from '../run/runner.ts'
 import type { Process } from '../step/define-process.ts'
+import { PipeSupply } from '../step/pipe-supply.ts'
 import { Claimer } from './claimer.ts'
 import { Listener } from './listener.ts'
 import { Watcher } from './watcher.ts'
@@ -61,6 +62,7 @@ const largestBatch = 500
 export class Server {
   readonly #options: ServerSetup
   readonly #witness: Witness
+  readonly #pipes: PipeSupply
   readonly #runner: Runner
   readonly #loops: Record<'claim' | 'promote' | 'cancel' | 'watch' | 'listen', Loop>
   readonly #listener: Listener
@@ -91,6 +93,7 @@ export class Server {
   private constructor(options: ServerSetup, witness: Witness) {
     this.#options = options
     this.#witness = witness
+    this.#pipes = new PipeSupply({ onFailure: error => options.events.trouble(error, 'pipes') })
     this.#runner = this.#makeRunner()
     this.#listener = this.#makeListener()
     this.#loops = this.#makeLoops()
@@ -141,6 +144,7 @@ export class Server {
       await leave(this.#options.db, this.incarnation).catch((error: unknown) =>
         this.#options.events.trouble(error, 'leave'),
       )
+    await this.#pipes.close()
     this.#writing.abort()
     await this.#listener.close()
     await this.#witness.end()
@@ -177,6 +181,7 @@ export class Server {
       concurrency,
       killGraceMs,
       outputLimit,
+      pipes: this.#pipes,
       environment,
       runsFolder: join(dataFolder, 'runs'),
       writeStep: entry => steps.add(entry),

@@ -9,17 +9,19 @@ export async function parseInput(process: Process, stored: unknown): Promise<unk
 
 /**
  * Checks an input and gives what the schema makes of it.
+ * @param root what the whole input is called in the error
  * @throws {ClusterError} CW_INPUT_INVALID naming each field that is wrong
  */
 export async function checkAgainst<Parsed>(
   schema: StandardSchemaV1<unknown, Parsed>,
   input: unknown,
   process: string,
+  root: string = 'input',
 ): Promise<Parsed> {
   const result = await schema['~standard'].validate(input)
   if (!result.issues) return result.value
   const problems = result.issues.map(issue => ({
-    field: pathOf(issue.path),
+    field: pathOf(root, issue.path),
     message: issue.message,
   }))
   throw new ClusterError(
@@ -29,9 +31,12 @@ export async function checkAgainst<Parsed>(
   )
 }
 
-function pathOf(path: readonly (PropertyKey | { readonly key: PropertyKey })[] = []): string {
+function pathOf(
+  root: string,
+  path: readonly (PropertyKey | { readonly key: PropertyKey })[] = [],
+): string {
   return path.reduce<string>((text, segment) => {
     const key = typeof segment === 'object' ? segment.key : segment
     return typeof key === 'number' ? `${text}[${key}]` : `${text}.${String(key)}`
-  }, 'input')
+  }, root)
 }

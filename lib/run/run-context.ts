@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { LogSink } from '../base/log-sink.ts'
 import { storableText } from '../base/json.ts'
 import { ClusterError } from '../errors.ts'
+import type { PipeSupply } from '../step/pipe-supply.ts'
 import type { Step, StepRun } from '../step/step.ts'
 
 /** What all steps of one run share. */
@@ -19,6 +20,7 @@ export interface RunContext {
   readonly runsFolder: string
   readonly killGraceMs: number
   readonly outputLimit: number
+  readonly pipes: PipeSupply
 }
 
 /** The run's own folder. */
@@ -34,7 +36,7 @@ export function stepRun(
   signal: AbortSignal,
   extra: Readonly<Record<string, string>> = {},
 ): StepRun {
-  const { requestId, process, node, token, input, killGraceMs, outputLimit } = context
+  const { requestId, process, node, token, input, killGraceMs, outputLimit, pipes } = context
   return {
     requestId,
     process,
@@ -46,6 +48,7 @@ export function stepRun(
     sink,
     killGraceMs,
     outputLimit,
+    pipes,
     environment: { ...context.environment, ...extra, CLUSTER_STEP: step },
     log: message => void sink.write('log', `${storableText(textOf(message))}\n`),
     output: <Output>(earlier: Step<never, Output>) => {

@@ -1,6 +1,7 @@
 import { toJsonText } from '../base/json.ts'
 import { ClusterError } from '../errors.ts'
 import type { Process } from '../step/define-process.ts'
+import type { PipeSupply } from '../step/pipe-supply.ts'
 import type { Step, StepRun } from '../step/step.ts'
 import { errorText, failureOf, type Failure } from './failure.ts'
 import { parseInput } from './parse-input.ts'
@@ -21,6 +22,7 @@ export interface Run {
   readonly runsFolder: string
   readonly killGraceMs: number
   readonly outputLimit: number
+  readonly pipes: PipeSupply
   readonly log: RunLog
   readonly journal: StepJournal
   /** Aborted to end the steps: cancelled, or the server stops. Undo and on-failure steps still run. */
@@ -69,10 +71,10 @@ async function doSteps(run: Run): Promise<{ context: RunContext; failure: Failur
 }
 
 function openContext(run: Run, input: unknown): RunContext {
-  const { requestId, token, node, runsFolder, killGraceMs, outputLimit } = run
+  const { requestId, token, node, runsFolder, killGraceMs, outputLimit, pipes } = run
   const about = { requestId, token, node, input, process: run.process.name }
   const environment = { ...run.environment, ...describeInEnvironment(about) }
-  return { ...about, runsFolder, killGraceMs, outputLimit, environment, outputs: new Map() }
+  return { ...about, runsFolder, killGraceMs, outputLimit, pipes, environment, outputs: new Map() }
 }
 
 /** Does one step and records it; gives the failure instead of throwing it. */

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises'
 import { monotonic } from '../base/clock.ts'
 import { ClusterError } from '../errors.ts'
 import type { Process } from '../step/define-process.ts'
+import type { PipeSupply } from '../step/pipe-supply.ts'
 import { errorText } from './failure.ts'
 import { runFolder } from './run-context.ts'
 import { RunLog, type LogPiece } from './run-log.ts'
@@ -22,6 +23,7 @@ export interface RunnerOptions {
   readonly runsFolder: string
   readonly killGraceMs: number
   readonly outputLimit: number
+  readonly pipes: PipeSupply
   readonly environment: Readonly<Record<string, string>>
   /** Each keeps the order of its calls and resolves when its item is durable. */
   writeStep(entry: StepEntry): Promise<void>
@@ -103,7 +105,7 @@ export class Runner {
     lastSignal: AbortSignal,
   ): Run {
     const { id: requestId, process, input: storedInput } = claimed
-    const { node, environment, runsFolder, killGraceMs, outputLimit } = this.#options
+    const { node, environment, runsFolder, killGraceMs, outputLimit, pipes } = this.#options
     const claimedAt = monotonic()
     const trouble = (error: unknown): void => {
       if (!lastSignal.aborted) this.#options.onTrouble(error, requestId)
@@ -119,6 +121,7 @@ export class Runner {
       runsFolder,
       killGraceMs,
       outputLimit,
+      pipes,
       log: new RunLog(requestId, piece => this.#options.appendLog(piece), trouble),
       journal: new StepJournal(
         entry => this.#options.writeStep(entry),

@@ -1,12 +1,12 @@
-import type { ChildProcess } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { execa } from 'execa'
 import type { LogSink } from '../base/log-sink.ts'
 import { ClusterError } from '../errors.ts'
 import { mergeOutputs, type MergedOutputs } from './merge-outputs.ts'
-import { cookieName, stopTree } from './process-tree.ts'
+import type { PipeSupply } from './pipe-supply.ts'
+import { stopTree } from './process-tree.ts'
 import { recordOutput, type OutputRecord } from './record-output.ts'
-import { explainSpawnFailure, type Spawn } from './spawn-failure.ts'
+import type { Spawn } from './spawn-failure.ts'
+import { startProgram, type Exit } from './start-program.ts'
 import { timeoutError, watchStop, type StopWatch } from './stop-watch.ts'
 
 export interface CommandOutput {
@@ -30,6 +30,7 @@ export interface CommandHost {
   readonly sink: LogSink
   readonly signal: AbortSignal
   readonly killGraceMs: number
+  readonly pipes: PipeSupply
 }
 
 /**
@@ -58,20 +59,16 @@ async function runUntilStopped(
   host: CommandHost,
   stop: StopWatch,
 ): Promise<CommandOutput> {
-  stop.signal.throwIfAborted()
   const cookie = randomUUID()
-  const child = start(order, cookie)
-  const { pid } = child
-  if (pid === undefined) throw await startError(order, (await child).code)
-
-  const exited = exitOf(child.nodeChildProcess)
-  const outputs = mergeOutputs(child.stdout, child.stderr)
+  const { signal } = stop
+  const program = await startProgram(order, { pipes: host.pipes, signal, cookie })
+  const outputs = mergeOutputs(program.stdout, program.stderr)
   const record = recordOutput(host.sink, order.outputLimit)
   const recorded = recordAll(outputs, record)
-  const ended = endOf(exited, outputs, stop)
+  const ended = endOf(program.exited, outputs, stop)
   await Promise.race([ended, stop.asked])
   if (stop.signal.aborted) {
-    const forbidden = await stopTree({ group: pid, cookie }, stop.graceMs())
+    const forbidden = await stopTree({ group: program.pid, cookie }, stop.graceMs())
     if (forbidden.length > 0) {
       outputs.close()
       await recorded
@@ -82,34 +79,12 @@ async function runUntilStopped(
       throw stopError(order, stop, record)
     }
   }
-  const [exitCode, signal] = await ended
+  const [exitCode, exitSignal] = await ended
   await recorded
   if (stop.signal.aborted) throw stopError(order, stop, record)
   if (exitCode === null || !order.successCodes.includes(exitCode))
-    throw exitError(order, exitCode, signal, record)
+    throw exitError(order, exitCode, exitSignal, record)
   return { exitCode, stdout: record.stdout() }
-}
-
-type Exit = [exitCode: number | null, signal: NodeJS.Signals | null]
-
-function start({ file, args, cwd, env }: Spawn, cookie: string) {
-  return execa(file, args, {
-    cwd,
-    env: { ...env, [cookieName]: cookie },
-    extendEnv: false,
-    stdin: 'ignore',
-    buffer: false,
-    reject: false,
-    killDescendants: true,
-    // The escalation is ours: it must reach the processes that left the group, too.
-    forceKillAfterDelay: false,
-  })
-}
-
-function exitOf(child: ChildProcess): Promise<Exit> {
-  return new Promise(resolve => {
-    child.once('exit', (...exit) => resolve(exit))
-  })
 }
 
 async function endOf(
@@ -126,13 +101,6 @@ async function endOf(
 async function recordAll(outputs: MergedOutputs, record: OutputRecord): Promise<void> {
   for await (const chunk of outputs.chunks()) await record.take(chunk)
   await record.end()
-}
-
-async function startError(order: CommandOrder, code = 'unknown reason'): Promise<ClusterError> {
-  return new ClusterError('CW_STEP_FAILED', await explainSpawnFailure(code, order), {
-    systemCode: code,
-    lastLines: [],
-  })
 }
 
 function exitError(

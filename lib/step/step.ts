@@ -1,4 +1,5 @@
 import type { LogSink } from '../base/log-sink.ts'
+import type { PipeSupply } from './pipe-supply.ts'
 
 /** What a function step, an undo or an argument that is a function receives. */
 export interface StepContext<Input = unknown> {
@@ -35,6 +36,8 @@ export interface StepRun<Input = unknown> extends StepContext<Input> {
   readonly killGraceMs: number
   /** How many bytes of output are kept of a step that does not say so itself. */
   readonly outputLimit: number
+  /** Where commands get the pipes for their outputs. */
+  readonly pipes: PipeSupply
 }
 
 export type StepKind = 'command' | 'function'

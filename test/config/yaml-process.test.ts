@@ -2,6 +2,7 @@ import t from 'tap'
 import { readYamlProcesses } from '../../lib/config/yaml-process.ts'
 import type { Process } from '../../lib/step/define-process.ts'
 import type { Step, StepRun } from '../../lib/step/step.ts'
+import { makePipes } from '../step/step-run.ts'
 
 function read(text: string): Process {
   const { processes, problems } = readYamlProcesses(text, 'p.yaml')
@@ -13,6 +14,8 @@ function read(text: string): Process {
 function problemsOf(text: string): string[] {
   return readYamlProcesses(text, 'p.yaml').problems
 }
+
+const pipes = makePipes(t)
 
 /** Performs the steps of a process one after the other, then gives what each returned. */
 async function perform(process: Process, input: unknown, cwd: string): Promise<unknown[]> {
@@ -34,6 +37,7 @@ async function perform(process: Process, input: unknown, cwd: string): Promise<u
       environment: {},
       outputLimit: 1024,
       killGraceMs: 1000,
+      pipes,
     }
     outputs.set(step, await step.perform(run))
   }

@@ -1,5 +1,6 @@
 import type { Test } from 'tap'
 import type { LogSink, LogStream } from '../../lib/base/log-sink.ts'
+import { PipeSupply } from '../../lib/step/pipe-supply.ts'
 import type { StepRun } from '../../lib/step/step.ts'
 
 /** A sink that remembers, and tells when something was printed. */
@@ -47,6 +48,8 @@ export interface RunSettings<Input> {
   environment?: Record<string, string>
   signal?: AbortSignal
   killGraceMs?: number
+  /** Defaults to a supply of the run's own. */
+  pipes?: PipeSupply
   /** Takes the output instead of the recording sink. */
   write?: (stream: LogStream, text: string) => Promise<void>
 }
@@ -76,5 +79,14 @@ export function makeRun(t: Test, settings: RunSettings<unknown> = {}): TestRun<u
     environment: settings.environment ?? { PATH: process.env['PATH'] ?? '/usr/bin:/bin' },
     killGraceMs: settings.killGraceMs ?? 5000,
     outputLimit: 16 * 2 ** 20,
+    pipes: settings.pipes ?? makePipes(t),
   }
+}
+
+/** A supply that ends with the test, and may not fail. */
+export function makePipes(t: Test, places?: readonly string[]): PipeSupply {
+  const onFailure = (error: unknown) => void t.error(error)
+  const pipes = new PipeSupply({ ...(places && { places }), onFailure })
+  t.teardown(() => pipes.close())
+  return pipes
 }
