@@ -1,0 +1,39 @@
+import { cancelCommand } from './command/cancel.ts'
+import { checkCommand } from './command/check.ts'
+import { devCommand } from './command/dev.ts'
+import { enqueueCommand } from './command/enqueue.ts'
+import { listCommand } from './command/list.ts'
+import { logsCommand } from './command/logs.ts'
+import { migrateCommand } from './command/migrate.ts'
+import { nodesCommand } from './command/nodes.ts'
+import { showCommand } from './command/show.ts'
+import { startCommand } from './command/start.ts'
+import { runCommandLine } from './command-line.ts'
+import type { Command } from './define-command.ts'
+import { guardOutput } from './output.ts'
+import { reportError } from './report-error.ts'
+
+const commands: readonly Command[] = [
+  devCommand,
+  migrateCommand,
+  checkCommand,
+  startCommand,
+  enqueueCommand,
+  listCommand,
+  showCommand,
+  logsCommand,
+  cancelCommand,
+  nodesCommand,
+]
+
+/** Runs the command line and ends the process with its exit code. */
+export async function main(argv: string[]): Promise<void> {
+  guardOutput()
+  const words = argv[0] === 'help' ? [...argv.slice(1), '--help'] : argv
+  const command = commands.find(({ name }) => words.includes(name))?.name
+  const code = await runCommandLine(commands, words).catch((thrown: unknown) =>
+    reportError(thrown, command),
+  )
+  // Not left to the event loop: a process module may have left timers or connections behind.
+  process.exit(code)
+}

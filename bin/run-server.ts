@@ -1,0 +1,82 @@
+import { messageOf } from '../lib/errors.ts'
+import type { Cluster } from '../lib/cluster.ts'
+import { exitCode, type ExitCode } from './exit-code.ts'
+import type { ServerLog } from './server-log.ts'
+import { onStopSignal } from './stop-signal.ts'
+
+/** How long a server that must stop at once may take before its process is ended, in milliseconds. */
+const lastResortMs = 30_000
+
+/**
+ * Runs the server until it is told to stop: the first signal drains it, a second one stops what runs,
+ * a third ends the process. The handlers stay, so that a signal during the caller's own clean-up counts.
+ * @param onStarted called once, when the server has joined the cluster
+ * @returns 0 after a clean drain, the signal's code after a hard stop, 75 when the server was fenced
+ * @throws {ClusterError} what `cluster.start` throws
+ */
+export async function runServer(
+  cluster: Cluster,
+  { logger, readerGone }: ServerLog,
+  onStarted: () => void = () => undefined,
+): Promise<ExitCode> {
+  const running = trackRunning(cluster)
+  const stopped = Promise.withResolvers<void>()
+  let code: ExitCode = exitCode.ok
+  let signals = 0
+
+  function drain(why: string): void {
+    const finish = `stopping when what runs here has finished (${running.size}); a second signal stops it`
+    logger.info(
+      { running: running.size },
+      `${why}: ${running.size > 0 ? finish : 'stopping; nothing runs here'}`,
+    )
+    cluster.stop().then(stopped.resolve, stopped.reject)
+  }
+
+  function stopHard(because: ExitCode): void {
+    code = because
+    setTimeout(() => process.exit(code), lastResortMs).unref()
+    cluster.stop({ drain: 0 }).then(stopped.resolve, stopped.reject)
+  }
+
+  onStopSignal((signal, signalCode) => {
+    signals += 1
+    if (signals === 1) return drain(signal)
+    if (signals > 2) process.exit(signalCode)
+    logger.warn({ running: running.size }, `${signal}: stopping what runs; a third signal ends all`)
+    stopHard(signalCode)
+  })
+  process.on('uncaughtException', error => {
+    // Not from a step, whose errors are its own, but from something that it left behind.
+    logger.error(
+      { stack: error.stack },
+      `stopping because of an error that nobody handled: ${messageOf(error)}`,
+    )
+    stopHard(exitCode.failed)
+  })
+  // The server has said so in its log.
+  cluster.once('fenced', () => stopHard(exitCode.tryAgain))
+
+  await startOrClose(cluster)
+  onStarted()
+  void readerGone.then(() => drain('nobody reads the log any more'))
+  await stopped.promise
+  return code
+}
+
+async function startOrClose(cluster: Cluster): Promise<void> {
+  try {
+    await cluster.start()
+  } catch (error) {
+    await cluster.stop()
+    throw error
+  }
+}
+
+/** The ids of what runs here. */
+function trackRunning(cluster: Cluster): ReadonlySet<string> {
+  const running = new Set<string>()
+  cluster.on('claimed', ({ ids }) => ids.forEach(id => running.add(id)))
+  cluster.on('finished', ({ id }) => running.delete(id))
+  return running
+}
