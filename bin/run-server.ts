@@ -11,7 +11,8 @@ const lastResortMs = 30_000
  * Runs the server until it is told to stop: the first signal drains it, a second one stops what runs,
  * a third ends the process. The handlers stay, so that a signal during the caller's own clean-up counts.
  * @param onStarted called once, when the server has joined the cluster
- * @returns 0 after a clean drain, the signal's code after a hard stop, 75 when the server was fenced
+ * @returns 0 after a clean drain, the signal's code after a hard stop, 75 when the server was fenced, 1 when
+ *   nobody reads its log any more
  * @throws {ClusterError} what `cluster.start` throws
  */
 export async function runServer(
@@ -31,6 +32,12 @@ export async function runServer(
       `${why}: ${running.size > 0 ? finish : 'stopping; nothing runs here'}`,
     )
     cluster.stop().then(stopped.resolve, stopped.reject)
+  }
+
+  /** Whoever supervises the server shall start it anew, with a log that is read. */
+  function drainUnread(): void {
+    code = exitCode.failed
+    drain('nobody reads the log any more')
   }
 
   function stopHard(because: ExitCode): void {
@@ -59,7 +66,7 @@ export async function runServer(
 
   await startOrClose(cluster)
   onStarted()
-  void readerGone.then(() => drain('nobody reads the log any more'))
+  void readerGone.then(drainUnread)
   await stopped.promise
   return code
 }

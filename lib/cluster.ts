@@ -19,11 +19,12 @@ import { wakeServers } from './db/wake.ts'
 import {
   Enqueuer,
   checkKeys,
+  checkRequests,
   type BatchOptions,
   type RequestOptions,
   type RequestToEnqueue,
 } from './enqueue.ts'
-import { ClusterError } from './errors.ts'
+import { ClusterError, messageOf } from './errors.ts'
 import { followLog, type LogEntry } from './follow-log.ts'
 import { checkFilter, checkId, type RequestFilter, type RequestId } from './query.ts'
 import type { ServerOptions } from './options.ts'
@@ -122,7 +123,10 @@ export class Cluster extends EventEmitter<ClusterEvents> {
   ): Promise<Enqueued> {
     checkKeys(options, ['request', 'batch'])
     const { transaction, allowUnknown, ...request } = options
-    const batch = { ...(transaction && { transaction }), ...(allowUnknown && { allowUnknown }) }
+    const batch = {
+      ...(transaction !== undefined && { transaction }),
+      ...(allowUnknown !== undefined && { allowUnknown }),
+    }
     const [enqueued] = await this.#enqueueAll([{ ...request, process, input }], batch)
     return enqueued as Enqueued
   }
@@ -137,7 +141,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
     options: BatchOptions = {},
   ): Promise<Enqueued[]> {
     checkKeys(options, ['batch'])
-    for (const request of requests) checkKeys(request, ['process', 'request'])
+    checkRequests(requests)
     return this.#enqueueAll(requests, options)
   }
 
@@ -213,21 +217,21 @@ export class Cluster extends EventEmitter<ClusterEvents> {
    * @throws {ClusterError} CW_DATABASE_UNFIT, CW_NOT_MIGRATED, CW_SCHEMA_NEWER, CW_NODE_ID_TAKEN
    */
   async start(): Promise<void> {
-    await this.#stopping
+    while (this.#stopping) await this.#stopping
     this.#starting ??= startServer({
       db: this.#db,
       settings: this.#settings,
       processes: [...this.#processes.values()],
       logger: this.#logger,
       events: {
-        started: about => this.emit('started', about),
-        claimed: requests => this.emit('claimed', { ids: requests.map(({ id }) => id) }),
+        started: about => this.#tell('started', about),
+        claimed: requests => this.#tell('claimed', { ids: requests.map(({ id }) => id) }),
         finished: (id, outcome) => {
           this.#waiter.tell(id)
-          this.emit('finished', { id, outcome })
+          this.#tell('finished', { id, outcome })
         },
-        declaredLost: lost => this.emit('declaredLost', lost),
-        fenced: reason => this.emit('fenced', reason),
+        declaredLost: lost => this.#tell('declaredLost', lost),
+        fenced: reason => this.#tell('fenced', reason),
       },
     })
     try {
@@ -247,19 +251,14 @@ export class Cluster extends EventEmitter<ClusterEvents> {
       options.drain === undefined
         ? this.#settings.drainTimeout
         : parseDuration(options.drain, 'drain', { min: 0 })
-    const started = await this.#starting?.catch(() => undefined)
-    this.#stopping ??= this.#stop(started)
-    const server = started?.server
-    if (server && drainMs !== 'none') {
-      await server.stopClaiming()
-      await server.drain(drainMs)
-      server.stopRuns()
-    }
-    await this.#stopping
+    const starting = this.#starting
+    this.#stopping ??= this.#stop(starting)
+    await Promise.all([this.#stopping, drainMs === 'none' ? undefined : hurry(starting, drainMs)])
   }
 
-  async #stop(started: StartedServer | undefined): Promise<void> {
+  async #stop(starting: Promise<StartedServer> | undefined): Promise<void> {
     try {
+      const started = await starting?.catch(() => undefined)
       await started?.server.stopClaiming()
       await started?.server.drain()
       await started?.housekeeping?.stop()
@@ -270,7 +269,16 @@ export class Cluster extends EventEmitter<ClusterEvents> {
       this.#starting = undefined
       this.#stopping = undefined
     }
-    this.emit('stopped')
+    this.#tell('stopped')
+  }
+
+  /** A listener that throws must not keep the server from its work. */
+  #tell<Name extends keyof ClusterEvents>(name: Name, ...about: ClusterEvents[Name]): void {
+    try {
+      EventEmitter.prototype.emit.call(this, name, ...about)
+    } catch (error) {
+      this.#logger.error({ event: name }, `a listener threw: ${messageOf(error)}`)
+    }
   }
 
   async #enqueueAll(
@@ -282,6 +290,14 @@ export class Cluster extends EventEmitter<ClusterEvents> {
     if (!options.transaction && enqueued.length > 0) this.#waker.wake()
     return enqueued
   }
+}
+
+/** Ends the steps of what still runs after so many milliseconds. */
+async function hurry(starting: Promise<StartedServer> | undefined, drainMs: number): Promise<void> {
+  const started = await starting?.catch(() => undefined)
+  await started?.server.stopClaiming()
+  await started?.server.drain(drainMs)
+  started?.server.stopRuns()
 }
 
 function unknownRequest(id: string): ClusterError {

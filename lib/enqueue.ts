@@ -73,33 +73,20 @@ export class Enqueuer {
     const { transaction, allowUnknown = false } = options
     // In the caller's transaction everything is asked there: its connection may be the pool's only one.
     const session = transaction === undefined ? this.#db : sessionOf(transaction)
+    if (typeof allowUnknown !== 'boolean')
+      throw wrong('allowUnknown', 'true or false', allowUnknown)
+    const schemas = new Map<string, Promise<StandardSchemaV1 | undefined>>()
+    const schemaOf = (name: string): Promise<StandardSchemaV1 | undefined> => {
+      const schema = schemas.get(name) ?? this.#schemaOf(name, session)
+      schemas.set(name, schema)
+      return schema
+    }
     const checked: NewRequest[] = []
     for (const [index, request] of requests.entries()) {
       const prefix = requests.length === 1 ? '' : `requests[${index}].`
-      checked.push(await this.#check(request, prefix, session))
+      checked.push(await check(request, prefix, schemaOf))
     }
     return enqueueBatch(this.#db, checked, { transaction, allowUnknown })
-  }
-
-  async #check(
-    request: RequestToEnqueue,
-    prefix: string,
-    session: Queryable,
-  ): Promise<NewRequest> {
-    const name = isProcess(request.process) ? request.process.name : request.process
-    checkName(name, `${prefix}process`, 'CW_OPTION')
-    const input = toJsonText(request.input ?? {}, `${prefix}input`, 'CW_INPUT_UNSERIALISABLE')
-    const schema = isProcess(request.process) ? request.process.input : await this.#schemaOf(name, session)
-    // What is checked is what is stored: the JSON, not the caller's object.
-    if (schema) await checkAgainst(schema, JSON.parse(input), name)
-    return {
-      process: name,
-      input,
-      priority: checkPriority(request.priority ?? 0, prefix),
-      runAt: request.runAt === undefined ? null : checkMoment(request.runAt, prefix),
-      idempotencyKey:
-        request.idempotencyKey === undefined ? null : checkKey(request.idempotencyKey, prefix),
-    }
   }
 
   /** The input schema of a process that is named only: our own definition's, else what servers published. */
@@ -119,19 +106,53 @@ export class Enqueuer {
   }
 }
 
-/** Refuses an option that we do not know, so that a misspelt one is not ignored. */
+/**
+ * Refuses an option that we do not know, so that a misspelt one is not ignored.
+ * @param where the options themselves, for the error
+ */
 export function checkKeys(
-  options: object,
+  options: unknown,
   kinds: readonly ('process' | 'request' | 'batch')[],
+  where: string = 'options',
 ): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    throw wrong(where, 'an object', options)
   const names = kinds.flatMap(kind => known[kind])
   for (const key of Object.keys(options))
     if (!names.includes(key))
       throw new ClusterError(
         'CW_OPTION',
         `unknown option ${storableText(key).slice(0, 60)}; known are ${names.join(', ')}`,
-        { field: key },
+        { field: where === 'options' ? key : `${where}.${key}` },
       )
+}
+
+/** Refuses what are no requests, as `checkKeys` does. */
+export function checkRequests(requests: unknown): void {
+  if (!Array.isArray(requests)) throw wrong('requests', 'an array', requests)
+  for (const [index, request] of requests.entries())
+    checkKeys(request, ['process', 'request'], `requests[${index}]`)
+}
+
+async function check(
+  request: RequestToEnqueue,
+  prefix: string,
+  schemaOf: (name: string) => Promise<StandardSchemaV1 | undefined>,
+): Promise<NewRequest> {
+  const { process, input = {}, priority = 0, runAt, idempotencyKey } = request
+  const name = isProcess(process) ? process.name : process
+  checkName(name, `${prefix}process`, 'CW_OPTION')
+  const text = toJsonText(input, `${prefix}input`, 'CW_INPUT_UNSERIALISABLE')
+  const schema = isProcess(process) ? process.input : await schemaOf(name)
+  // What is checked is what is stored: the JSON, not the caller's object.
+  if (schema) await checkAgainst(schema, JSON.parse(text), name, `${prefix}input`)
+  return {
+    process: name,
+    input: text,
+    priority: checkPriority(priority, prefix),
+    runAt: runAt === undefined ? null : checkMoment(runAt, prefix),
+    idempotencyKey: idempotencyKey === undefined ? null : checkKey(idempotencyKey, prefix),
+  }
 }
 
 function checkPriority(priority: unknown, prefix: string): number {
@@ -150,12 +171,20 @@ function checkMoment(runAt: unknown, prefix: string): Date {
   // Without a zone the moment would depend on where the program runs.
   const isMoment =
     runAt instanceof Date ||
-    (typeof runAt === 'string' && /^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:?\d\d)$/.test(runAt))
+    (typeof runAt === 'string' &&
+      /^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:?\d\d)$/.test(runAt) &&
+      isDay(runAt.slice(0, 10)))
   if (!isMoment) throw wrong(field, expected, runAt)
   const moment = new Date(runAt)
   const ms = moment.getTime()
   if (!(ms >= moments.first && ms <= moments.last)) throw wrong(field, expected, runAt)
   return moment
+}
+
+/** JavaScript takes 30 February for 2 March. */
+function isDay(text: string): boolean {
+  const day = new Date(text)
+  return !Number.isNaN(day.getTime()) && day.toISOString().startsWith(text)
 }
 
 function checkKey(key: unknown, prefix: string): string {

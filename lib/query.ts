@@ -44,6 +44,7 @@ export function checkId(id: unknown, field: string = 'id'): string {
 
 /** @throws {ClusterError} CW_OPTION naming what is wrong */
 export function checkFilter(filter: RequestFilter): ListFilter {
+  if (typeof filter !== 'object' || filter === null) throw wrong('filter', 'an object', filter)
   for (const key of Object.keys(filter))
     if (!known.includes(key))
       throw new ClusterError(

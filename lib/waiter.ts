@@ -22,6 +22,7 @@ export class Waiter {
 
   /** Resolves with true when the request has finished, with false when the signal is aborted before. */
   async wait(id: string, signal: AbortSignal): Promise<boolean> {
+    if (signal.aborted) return false
     const { promise, resolve } = Promise.withResolvers<boolean>()
     const waiting = { id, since: monotonic(), resolve: () => resolve(true) }
     const giveUp = (): void => resolve(false)

@@ -14,7 +14,17 @@ declare
   ids bigint[];
   made bigint[];
   clash record;
+  n integer := cardinality(processes);
 begin
+  if (cardinality(inputs), cardinality(priorities), cardinality(run_ats), cardinality(keys)) is distinct from (n, n, n, n)
+    or array_position(processes, null) is not null
+    or array_position(inputs, null) is not null
+    or array_position(priorities, null) is not null
+    or exists (select from unnest(run_ats) as m (moment) where not isfinite(m.moment)) then
+    raise exception 'expected five arrays of one length, with nulls in run_ats and keys only, and finite moments'
+      using errcode = 'CW003', detail = 'processes';
+  end if;
+
   select p.name into unknown
   from unnest(processes) as p (name)
   where not exists (select from lane where lane.process = p.name and lane.published)
@@ -91,29 +101,50 @@ language plpgsql set search_path from current as $$
 declare
   wrong text;
   wanted_priority numeric;
+  wanted_run_at timestamptz;
   answer bigint;
 begin
+  if process is null or input is null or jsonb_typeof(options) <> 'object' then
+    raise exception 'expected process and input not to be null, and options to be an object' using errcode = 'CW003',
+      detail = case when process is null then 'process' when input is null then 'input' else 'options' end;
+  end if;
   select o.key into wrong from jsonb_object_keys(options) as o (key)
   where o.key not in ('priority', 'runAt', 'idempotencyKey', 'allowUnknown') limit 1;
   if wrong is not null then
     raise exception 'unknown option ''%''', wrong using errcode = 'CW003', detail = wrong,
       hint = 'Known options are priority, runAt, idempotencyKey and allowUnknown.';
   end if;
-  if process is null or input is null then
-    raise exception 'expected process and input not to be null' using errcode = 'CW003',
-      detail = case when process is null then 'process' else 'input' end;
+  begin
+    wrong := 'priority';
+    wanted_priority := coalesce((options ->> 'priority')::numeric, 0);
+    wrong := 'runAt';
+    wanted_run_at := options ->> 'runAt';
+    wrong := case
+      when jsonb_typeof(options -> 'priority') not in ('number', 'null')
+        or wanted_priority not between -32768 and 32767 or wanted_priority % 1 <> 0 then 'priority'
+      when jsonb_typeof(options -> 'runAt') not in ('string', 'null') or not isfinite(wanted_run_at) then 'runAt'
+      when jsonb_typeof(options -> 'idempotencyKey') not in ('string', 'null')
+        or char_length(options ->> 'idempotencyKey') not between 1 and 255 then 'idempotencyKey'
+      when jsonb_typeof(options -> 'allowUnknown') not in ('boolean', 'null') then 'allowUnknown'
+    end;
+  exception when data_exception then
+    -- What cannot be cast is wrong, too.
+  end;
+  if wrong is not null then
+    raise exception 'expected % to be %, got %', wrong,
+      case wrong
+        when 'priority' then 'an integer from -32768 to 32767'
+        when 'runAt' then 'a moment such as 2030-01-31T06:00:00Z'
+        when 'idempotencyKey' then 'text of 1 to 255 characters'
+        when 'allowUnknown' then 'true or false'
+      end,
+      left((options -> wrong)::text, 60)
+      using errcode = 'CW003', detail = wrong;
   end if;
-  if jsonb_typeof(options -> 'priority') not in ('number', 'null')
-    or (options ->> 'priority')::numeric not between -32768 and 32767
-    or (options ->> 'priority')::numeric % 1 <> 0 then
-    raise exception 'expected priority to be an integer from -32768 to 32767, got %', options -> 'priority'
-      using errcode = 'CW003', detail = 'priority';
-  end if;
-  wanted_priority := coalesce((options ->> 'priority')::numeric, 0);
   select e.request_id into answer
   from enqueue_batch(
     array[process], array[input::text], array[wanted_priority::integer],
-    array[(options ->> 'runAt')::timestamptz], array[options ->> 'idempotencyKey'],
+    array[wanted_run_at], array[options ->> 'idempotencyKey'],
     coalesce((options ->> 'allowUnknown')::boolean, false)
   ) as e;
   return answer;

@@ -71,11 +71,9 @@ export class Batcher<Item, Answer> {
         return await this.#options.write(items)
       } catch (error) {
         if (!this.#options.isTransient(error)) throw error
-        await delay(
-          jitter(Math.min(backoff.first * 2 ** failures, backoff.longest), 0.5),
-          undefined,
-          { signal },
-        )
+        const pauseMs = jitter(Math.min(backoff.first * 2 ** failures, backoff.longest), 0.5)
+        // Ended by the signal it rejects with an error of its own; the reason is thrown above.
+        await delay(pauseMs, undefined, { signal }).catch(() => undefined)
       }
     }
   }

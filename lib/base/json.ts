@@ -92,13 +92,9 @@ function copyObject(value: object, place: Place): unknown {
   }
 }
 
-/** Objects whose content `JSON.stringify` would lose. */
+/** Objects whose content `JSON.stringify` would lose: maps, sets, errors, boxed values, bytes … */
 function isExotic(value: object): boolean {
-  return (
-    value instanceof Map || value instanceof Set || value instanceof RegExp || value instanceof Error ||
-    value instanceof Promise || value instanceof WeakMap || value instanceof WeakSet ||
-    ArrayBuffer.isView(value) || value instanceof ArrayBuffer
-  ) // prettier-ignore
+  return Object.prototype.toString.call(value) !== '[object Object]'
 }
 
 function copyToJson(value: { toJSON(): unknown }, place: Place): unknown {

@@ -68,7 +68,7 @@ export class Database implements Queryable {
       return result
     } catch (error) {
       // Some texts open a transaction themselves; after an error they leave it open, and broken.
-      client.release(!isSound(error) || client.getTransactionStatus() !== 'I')
+      client.release(!isSound(error) || isInTransaction(client))
       throw translateError(error)
     }
   }
@@ -144,6 +144,11 @@ export class Database implements Queryable {
     this.#ownPool = undefined
     await pool?.end()
   }
+}
+
+/** An application's own, older `pg` cannot tell; then the connection is not trusted. */
+function isInTransaction(client: Partial<pg.PoolClient>): boolean {
+  return client.getTransactionStatus?.() !== 'I'
 }
 
 function openPool(options: DatabaseOptions, connectionTimeoutMs: number): pg.Pool {

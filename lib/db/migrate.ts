@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import knexFactory, { type Knex } from 'knex'
 import { ClusterError } from '../errors.ts'
 import type { Database, Queryable } from './database.ts'
+import { translateError } from './translate-error.ts'
 
 /** "cluster" in ASCII: with the schema's hash as second key, the lock that one migrating process holds. */
 const migrationLockClass = 0x636c7573
@@ -18,16 +19,15 @@ const lockPollMs = 50
  * @throws {ClusterError} CW_SCHEMA_NEWER when the schema has migrations that this version does not know
  */
 export async function migrate(db: Database): Promise<string[]> {
-  const session = await db.acquire()
+  // Beside the pool, which may have one connection only. The lock ends with the session.
+  const session = await db.connectAlone()
   try {
     while (!(await tryMigrationLock(session, db.schema))) await delay(lockPollMs)
-    try {
-      return await applyMissing(db)
-    } finally {
-      await session.query('select pg_advisory_unlock_all()')
-    }
+    return await applyMissing(db)
+  } catch (error) {
+    throw translateError(error)
   } finally {
-    session.release()
+    await session.end().catch(() => undefined)
   }
 }
 
@@ -49,14 +49,15 @@ export async function checkMigrated(db: Database): Promise<void> {
 
 async function applyMissing(db: Database): Promise<string[]> {
   refuseNewer(db.schema, await appliedMigrations(db))
-  const knex = knexFactory({ client: 'pg', connectionPool: db.pool } as Knex.Config)
+  const knex = knexFactory({ client: 'pg', connectionPool: db.pool, log: silent } as Knex.Config)
   const config: Knex.MigratorConfig = {
     migrationSource: migrationSource(db),
     schemaName: db.schema,
     tableName: 'migration',
   }
   try {
-    await knex.raw(`create schema if not exists ${db.t.schema}`)
+    // Not "if not exists", which asks for the right to create one also when it is there.
+    if (!(await schemaExists(db))) await knex.raw(`create schema ${db.t.schema}`)
     // We hold the lock, so a knex lock that is still set belongs to a process that died.
     if (await migrationTableExists(db)) await knex.migrate.forceFreeMigrationsLock(config)
     const [, applied] = (await knex.migrate.latest(config)) as [number, string[]]
@@ -64,6 +65,13 @@ async function applyMissing(db: Database): Promise<string[]> {
   } finally {
     await knex.destroy()
   }
+}
+
+/** knex would print what it throws as well. */
+const silent: Knex.Logger = { warn: ignore, error: ignore, debug: ignore, deprecate: ignore }
+
+function ignore(): void {
+  // The caller gets the error.
 }
 
 /** The files of `migrations/` under names without their ending; each runs in a transaction of its own. */
@@ -108,6 +116,14 @@ async function appliedMigrations(db: Database): Promise<string[]> {
   if (!(await migrationTableExists(db))) return []
   const { rows } = await db.query<{ name: string }>({ text: `select name from ${db.t.migrations}` })
   return rows.map(row => row.name)
+}
+
+async function schemaExists(db: Database): Promise<boolean> {
+  const { rowCount } = await db.query({
+    text: 'select from pg_namespace where nspname = $1',
+    values: [db.schema],
+  })
+  return rowCount === 1
 }
 
 async function migrationTableExists(db: Database): Promise<boolean> {

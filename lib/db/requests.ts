@@ -88,7 +88,8 @@ const failedTransaction = '25P02'
 type Ask = (text: string, values: unknown[]) => Promise<{ rows: unknown[] }>
 
 function askerOf(transaction: unknown): Ask | undefined {
-  if ((typeof transaction !== 'object' && typeof transaction !== 'function') || !transaction) return
+  if ((typeof transaction !== 'object' && typeof transaction !== 'function') || !transaction)
+    return undefined
   if ('raw' in transaction && typeof transaction.raw === 'function')
     return askKnex(transaction.raw.bind(transaction))
   if ('query' in transaction && typeof transaction.query === 'function')
@@ -99,12 +100,11 @@ function askerOf(transaction: unknown): Ask | undefined {
 /** Our statements name their parameters once each, in their order, so that knex's form says the same. */
 function askKnex(raw: (text: string, values: unknown[]) => PromiseLike<{ rows: unknown[] }>): Ask {
   return async (text, values) => {
-    const statement = raw(text.replaceAll(/\$\d+/g, '?'), values)
     try {
-      return await statement
+      return await raw(text.replaceAll(/\$\d+/g, '?'), values)
     } catch (error) {
-      // knex puts the statement with all its values before the message; they are the caller's, and may be secret.
-      const prefix = `${String(statement)} - `
+      // knex puts the statement before the message.
+      const prefix = `${text} - `
       if (error instanceof Error && error.message.startsWith(prefix))
         error.message = error.message.slice(prefix.length)
       throw error

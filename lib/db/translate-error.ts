@@ -1,4 +1,3 @@
-import type pg from 'pg'
 import { ClusterError, messageOf, type ErrorCode } from '../errors.ts'
 
 const ours: Record<string, ErrorCode> = {
@@ -103,12 +102,15 @@ function reason(error: Error): string {
   return error.message
 }
 
-function withHint(error: Partial<pg.DatabaseError>): string {
-  const { message = '', hint } = error
+function withHint(error: Error & { hint?: string | undefined }): string {
+  const { message, hint } = error
   return hint ? `${message}; ${hint.charAt(0).toLowerCase()}${hint.slice(1)}` : message
 }
 
-function fieldOf(code: ErrorCode, error: Partial<pg.DatabaseError>): string | undefined {
+function fieldOf(
+  code: ErrorCode,
+  error: Error & { detail?: string | undefined },
+): string | undefined {
   if (code === 'CW_UNKNOWN_PROCESS') return 'process'
   if (code === 'CW_IDEMPOTENCY_CONFLICT') return 'idempotencyKey'
   return error.detail

@@ -144,11 +144,21 @@ export class Runner {
       await rm(runFolder(run), { recursive: true, force: true }).catch((error: unknown) =>
         this.#options.onTrouble(error, id),
       )
-      const mine = await this.#options.finish({ id, token, ...ending })
+      const mine = await this.#finish({ id, token, ...ending }, lastSignal)
       if (!mine) this.#options.onTrouble(notOurs(id), id)
     } catch (error) {
       if (!lastSignal.aborted) this.#options.onTrouble(error, id)
     }
+  }
+
+  /** An ending that the database refuses for good becomes a failure, so that the request ends all the same. */
+  async #finish(run: { id: string; token: string } & Ending, lastSignal: AbortSignal) {
+    const { id, token } = run
+    return this.#options.finish(run).catch((error: unknown) => {
+      if (lastSignal.aborted) throw error
+      this.#options.onTrouble(error, id)
+      return this.#options.finish({ id, token, ...brokenEnding(error) })
+    })
   }
 }
 

@@ -1,28 +1,19 @@
 import type { Test } from 'tap'
-import { Cluster, type ClusterOptions, type Process } from '../../lib/index.ts'
-import { createDatabase } from './database.ts'
+import { Cluster, type ClusterOptions } from '../../lib/index.ts'
+import { addLane, openRooms, roomsOf, type Rooms } from './rows.ts'
 
-export interface TestCluster {
-  readonly cluster: Cluster
-  readonly url: string
-}
-
-/** A server with a database of its own, which runs these processes until the test ends. */
-export async function startCluster(
-  t: Test,
-  processes: readonly Process[],
-  options: Partial<ClusterOptions> = {},
-): Promise<TestCluster> {
-  const { url } = await createDatabase(t)
-  const cluster = new Cluster({
-    connectionString: url,
-    nodeId: 'a',
-    dataDir: t.testdir(),
-    retention: 'forever',
-    processes,
-    ...options,
-  })
-  await cluster.start()
-  t.teardown(() => cluster.stop({ drain: 0 }))
-  return { cluster, url }
+/** A cluster in a database of its own, which has published the process `work`, but runs nothing. */
+export async function openCluster(
+  test: Test,
+  options: ClusterOptions = {},
+): Promise<Rooms & { cluster: Cluster; countRequests: () => Promise<number> }> {
+  const rooms = await openRooms(test)
+  await addLane(rooms.db)
+  const cluster = new Cluster({ connectionString: rooms.url, ...options })
+  test.teardown(() => cluster.stop())
+  const countRequests = async (): Promise<number> => {
+    const { scheduled, queue, running, finished } = await roomsOf(rooms.db)
+    return [scheduled, queue, running, finished].flat().length
+  }
+  return { ...rooms, cluster, countRequests }
 }

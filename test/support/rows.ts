@@ -12,7 +12,7 @@ export interface Rooms {
   db: Database
   url: string
   /** Another session, which ends with the test. */
-  connect(): Promise<Client>
+  connect: () => Promise<Client>
 }
 
 /**
@@ -22,9 +22,9 @@ export async function openRooms(
   test: Test,
   { connections = 10, ...options }: TestDatabaseOptions & { connections?: number } = {},
 ): Promise<Rooms> {
-  const { url, connect } = await createDatabase(test, options)
-  const db = openDatabase(test, url, { connections })
-  return { db, url, connect }
+  const database = await createDatabase(test, options)
+  const db = openDatabase(test, database.url, { connections })
+  return { db, url: database.url, connect: () => database.connect() }
 }
 
 /** The application's end of the same installation, or of one behind a proxy. */
@@ -95,11 +95,7 @@ export interface RunningRow {
 }
 
 /** A request that the incarnation has claimed. */
-export async function addRun(
-  db: Database,
-  incarnation: string,
-  lane: number,
-): Promise<RunningRow> {
+export async function addRun(db: Database, incarnation: string, lane: number): Promise<RunningRow> {
   const [id] = (await addRequests(db, { lane })) as [string]
   const token = randomUUID()
   await db.query({

@@ -5,7 +5,10 @@ export async function until(holds: () => Promise<boolean>): Promise<void> {
   while (!(await holds())) await new Promise(setImmediate)
 }
 
-/** Resolves when so many sessions of this database wait for a lock of a row or a transaction. */
+/**
+ * Resolves when so many sessions of this database wait for a lock of a row or a transaction. Asks outside of any
+ * transaction, within which PostgreSQL would go on showing the first answer.
+ */
 export function untilBlocked(db: Queryable, count: number = 1): Promise<void> {
   return until(async () => {
     const { rows } = await db.query<{ count: number }>({
@@ -15,12 +18,4 @@ export function untilBlocked(db: Queryable, count: number = 1): Promise<void> {
     })
     return rows[0]?.count === count
   })
-}
-
-/** Resolves when the promise has settled; tells whether it has already. */
-export function watch(promise: Promise<unknown>): { readonly settled: boolean } {
-  const state = { settled: false }
-  const settle = (): void => void (state.settled = true)
-  promise.then(settle, settle)
-  return state
 }

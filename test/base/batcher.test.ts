@@ -1,0 +1,102 @@
+import t from 'tap'
+import { Batcher } from '../../lib/base/batcher.ts'
+
+class Transient extends Error {}
+
+const fail = () => Promise.reject(new Transient('cut'))
+
+function refuseTwo(items: readonly number[]) {
+  if (items.includes(2)) throw new TypeError('two')
+  return items.map(item => `answer ${item}`)
+}
+
+/** A batcher whose writes the test answers. */
+function openBatcher({ largest = 3 }: { largest?: number } = {}) {
+  const writes: number[][] = []
+  const answers: ((items: readonly number[]) => readonly string[] | Promise<readonly string[]>)[] =
+    []
+  const end = new AbortController()
+  const batcher = new Batcher<number, string>({
+    largest,
+    signal: end.signal,
+    isTransient: error => error instanceof Transient,
+    write: async items => {
+      writes.push([...items])
+      const answer = answers.shift()
+      return answer ? answer(items) : items.map(item => `answer ${item}`)
+    },
+  })
+  return { batcher, writes, answers, end }
+}
+
+t.test('alone an item goes out at once, and gets its own answer', async t => {
+  const { batcher, writes } = openBatcher()
+  t.equal(await batcher.add(1), 'answer 1')
+  t.equal(await batcher.add(2), 'answer 2')
+  t.same(writes, [[1], [2]])
+})
+
+t.test('what comes during a write goes with the next one, in order and in pieces', async t => {
+  const { batcher, writes, answers } = openBatcher()
+  const { promise, resolve } = Promise.withResolvers<string[]>()
+  answers.push(() => promise)
+  const first = batcher.add(0)
+  await new Promise(setImmediate)
+  const rest = [1, 2, 3, 4, 5].map(item => batcher.add(item))
+  resolve(['answer 0'])
+  t.same(
+    await Promise.all([first, ...rest]),
+    [0, 1, 2, 3, 4, 5].map(item => `answer ${item}`),
+  )
+  t.same(writes, [[0], [1, 2, 3], [4, 5]])
+})
+
+t.test('items of one turn go together', async t => {
+  const { batcher, writes } = openBatcher()
+  await Promise.all([batcher.add(1), batcher.add(2), batcher.add(3)])
+  t.same(writes, [[1, 2, 3]])
+})
+
+t.test(
+  'a write whose connection failed is repeated, with the same items, before any later one',
+  async t => {
+    const { batcher, writes, answers } = openBatcher()
+    answers.push(fail, fail)
+    const first = Promise.all([batcher.add(1), batcher.add(2)])
+    await new Promise(setImmediate)
+    const later = batcher.add(3)
+    t.same(await first, ['answer 1', 'answer 2'])
+    await later
+    t.same(writes, [[1, 2], [1, 2], [1, 2], [3]])
+  },
+)
+
+t.test('one item that cannot be written does not take the others with it', async t => {
+  const { batcher, writes, answers } = openBatcher()
+  answers.push(refuseTwo, refuseTwo, refuseTwo, refuseTwo)
+  const all = await Promise.allSettled([1, 2, 3].map(item => batcher.add(item)))
+  t.match(all, [
+    { value: 'answer 1' },
+    { status: 'rejected', reason: new TypeError('two') },
+    { value: 'answer 3' },
+  ])
+  t.same(writes, [[1, 2, 3], [1], [2], [3]])
+  t.equal(await batcher.add(4), 'answer 4', 'and it goes on')
+})
+
+t.test('when it ends, whatever waits is rejected with the reason', async t => {
+  const { batcher, answers, end } = openBatcher({ largest: 1 })
+  const { promise: tried, resolve: onTry } = Promise.withResolvers<void>()
+  answers.push(() => {
+    onTry()
+    throw new Transient('cut')
+  })
+  const waiting = [batcher.add(1), batcher.add(2)].map(added =>
+    t.rejects(added, new TypeError('over')),
+  )
+  await tried
+  await new Promise(setImmediate)
+  end.abort(new TypeError('over'))
+  await Promise.all(waiting)
+  await t.rejects(batcher.add(3), new TypeError('over'))
+})

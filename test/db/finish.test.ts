@@ -1,0 +1,124 @@
+import { randomUUID } from 'node:crypto'
+import t from 'tap'
+import { cancelRequest } from '../../lib/db/cancel.ts'
+import { finish } from '../../lib/db/finish.ts'
+import { declareLost } from '../../lib/db/incarnations.ts'
+import { getRequest } from '../../lib/db/status.ts'
+import { writeSteps } from '../../lib/db/steps.ts'
+import {
+  addLane,
+  addRun,
+  addServer,
+  openRooms,
+  outcomes,
+  roomsOf,
+  stepRecord,
+  success,
+} from '../support/rows.ts'
+
+async function openRun(t: Parameters<typeof openRooms>[0]) {
+  const rooms = await openRooms(t)
+  const lane = await addLane(rooms.db)
+  const server = await addServer(rooms.db)
+  return { ...rooms, lane, server, run: await addRun(rooms.db, server, lane) }
+}
+
+t.test('moves a run to finished, with its start, its server and its result', async t => {
+  const { db, server, run } = await openRun(t)
+  t.same(await finish(db, server, [success(run)]), [run.id])
+  t.match(await roomsOf(db), { running: [], finished: [run.id] })
+  const record = await getRequest(db, run.id)
+  t.match(record, { state: 'finished', outcome: 'succeeded', result: { done: true } })
+  t.equal(record?.incarnation, server)
+  t.ok(record?.startedAt && record.finishedAt && record.startedAt <= record.finishedAt)
+})
+
+t.test('with a wrong token, or by another server, nothing moves', async t => {
+  const { db, server, run } = await openRun(t)
+  t.same(await finish(db, server, [success({ id: run.id, token: randomUUID() })]), [])
+  t.same(await finish(db, await addServer(db), [success(run)]), [])
+  t.match(await roomsOf(db), { running: [run.id], finished: [] })
+})
+
+t.test('of many runs each is judged by itself', async t => {
+  const { db, lane, server, run } = await openRun(t)
+  const foreign = await addRun(db, await addServer(db), lane)
+  const last = await addRun(db, server, lane)
+  const answer = await finish(db, server, [success(run), success(foreign), success(last)])
+  t.same(new Set(answer), new Set([run.id, last.id]))
+  t.match(await roomsOf(db), { running: [foreign.id], finished: [run.id, last.id] })
+})
+
+t.test('repeated, because the answer was lost, it is still ours and happened once', async t => {
+  const { db, server, run } = await openRun(t)
+  await finish(db, server, [success(run)])
+  const before = await outcomes(db)
+  const other = { ...success(run), outcome: 'failed' as const, reason: 'step_failed' as const }
+  t.same(await finish(db, server, [other]), [run.id])
+  t.same(await outcomes(db), before)
+})
+
+t.test('a run that another finished is not ours', async t => {
+  const { db, server, run } = await openRun(t)
+  await declareLost(db, server, 'other')
+  t.same(await finish(db, server, [success(run)]), [])
+  t.match(await outcomes(db), [{ id: run.id, outcome: 'failed', reason: 'server_lost' }])
+})
+
+t.test('a run that shall be cancelled is finished as its server says', async t => {
+  const { db, server, run } = await openRun(t)
+  t.equal(await cancelRequest(db, run.id), 'requested')
+  const cancelled = { ...success(run), outcome: 'cancelled' as const, result: null }
+  t.same(await finish(db, server, [cancelled]), [run.id])
+  t.match(await outcomes(db), [{ id: run.id, outcome: 'cancelled', incarnation: server }])
+  t.equal(await cancelRequest(db, run.id), 'finished')
+})
+
+t.test('a finished row never changes', async t => {
+  const { db, server, run, connect } = await openRun(t)
+  await finish(db, server, [success(run)])
+  const session = await connect()
+  const change = `update ${db.t.finished} set outcome = 'failed', reason = 'x' where id = $1`
+  await t.rejects(session.query(change, [run.id]), { code: 'CW004' })
+  t.match(await outcomes(db), [{ id: run.id, outcome: 'succeeded' }])
+})
+
+t.test('a failure must have a reason', async t => {
+  const { db, server, run } = await openRun(t)
+  await t.rejects(finish(db, server, [{ ...success(run), outcome: 'failed' }]), { code: '23514' })
+  t.match(await roomsOf(db), { running: [run.id], finished: [] })
+})
+
+t.test('steps are kept while the run is the own one of a living server', async t => {
+  const { db, server, run } = await openRun(t)
+  await writeSteps(db, server, [stepRecord(run.id)])
+  const done = stepRecord(run.id, {
+    state: 'succeeded',
+    finishedMs: 1500,
+    exitCode: 0,
+    output: '{"answer":42}',
+  })
+  await writeSteps(db, server, [done])
+  await writeSteps(db, server, [done])
+  const { steps, startedAt } = (await getRequest(db, run.id)) ?? {}
+  t.match(steps, [{ name: 'first', state: 'succeeded', exitCode: 0, output: { answer: 42 } }])
+  const [step] = steps ?? []
+  t.equal(Number(step?.startedAt) - Number(startedAt), 1)
+  t.equal(Number(step?.finishedAt) - Number(step?.startedAt), 1499)
+})
+
+t.test('a late record of the beginning does not undo the end', async t => {
+  const { db, server, run } = await openRun(t)
+  await writeSteps(db, server, [stepRecord(run.id, { state: 'failed', finishedMs: 5 })])
+  await writeSteps(db, server, [stepRecord(run.id)])
+  t.match((await getRequest(db, run.id))?.steps, [{ state: 'failed' }])
+})
+
+t.test('steps of a run that is over, or of somebody else, are dropped', async t => {
+  const { db, lane, server, run } = await openRun(t)
+  const foreign = await addRun(db, await addServer(db), lane)
+  await finish(db, server, [success(run)])
+  await writeSteps(db, server, [stepRecord(run.id), stepRecord(foreign.id)])
+  t.same((await getRequest(db, run.id))?.steps, [])
+  t.same((await getRequest(db, foreign.id))?.steps, [])
+})

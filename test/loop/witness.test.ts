@@ -1,0 +1,129 @@
+import t from 'tap'
+import type { Test } from 'tap'
+import { claim } from '../../lib/db/claim.ts'
+import { Database } from '../../lib/db/database.ts'
+import { declareLost, findSilent, leave } from '../../lib/db/incarnations.ts'
+import type { ClusterError } from '../../lib/errors.ts'
+import { Witness } from '../../lib/loop/witness.ts'
+import { addLane, addRequests, openRooms } from '../support/rows.ts'
+import { until } from '../support/until.ts'
+
+/** Long enough that a machine under load does not fence, short enough that a heartbeat comes soon. */
+const lostAfterMs = 2000
+
+async function beginWitness(t: Test, db: Database, node: string) {
+  const { promise: lost, resolve: onLost } = Promise.withResolvers<ClusterError>()
+  const errors: unknown[] = []
+  const witness = await Witness.begin({
+    db,
+    about: { node, version: '1', host: 'here', pid: 1, concurrency: 1 },
+    lostAfterMs,
+    onLost,
+    onError: error => void errors.push(error),
+  })
+  t.teardown(() => witness.end())
+  return { witness, lost, errors }
+}
+
+/** The pid of the session that proves the node. */
+async function sessionOf(db: Database, node: string): Promise<number | undefined> {
+  const { rows } = await db.query<{ pid: number }>({
+    text: `
+      select pid from pg_stat_activity
+      where datname = current_database() and application_name = $1`,
+    values: [`cluster-worker witness ${node}`],
+  })
+  return rows[0]?.pid
+}
+
+async function end(db: Database, pid: number | undefined): Promise<void> {
+  await db.query({ text: 'select pg_terminate_backend($1)', values: [pid] })
+}
+
+t.test('proves an incarnation as long as it lives', async t => {
+  const { db } = await openRooms(t)
+  const { witness } = await beginWitness(t, db, 'one')
+  t.same(await findSilent(db), [])
+  await witness.end()
+  await until(async () => (await sessionOf(db, 'one')) === undefined)
+  t.same(await findSilent(db), [{ id: witness.incarnation, node: 'one' }])
+})
+
+t.test(
+  'a session that is ended is replaced under the same incarnation, and nothing is lost',
+  async t => {
+    const { db } = await openRooms(t)
+    const lane = await addLane(db)
+    const { witness, errors } = await beginWitness(t, db, 'one')
+    const { incarnation } = witness
+    for (let round = 0; round < 3; round++) {
+      const pid = await sessionOf(db, 'one')
+      await end(db, pid)
+      await until(async () => ![undefined, pid].includes(await sessionOf(db, 'one')))
+      await until(async () => (await findSilent(db)).length === 0)
+      const [id] = await addRequests(db, { lane })
+      const token = crypto.randomUUID()
+      t.match(await claim(db, { incarnation, lanes: [lane], limit: 1, token }), [{ id }])
+    }
+    t.equal(witness.incarnation, incarnation)
+    t.same(errors, [])
+  },
+)
+
+t.test('does not need the pool, which may be exhausted', async t => {
+  const { db: observer, url } = await openRooms(t)
+  const db = new Database({
+    connectionString: url,
+    schema: observer.schema,
+    applicationName: 'test',
+    maxConnections: 1,
+  })
+  t.teardown(() => db.close())
+  const { witness } = await beginWitness(t, db, 'one')
+  const held = await db.acquire()
+  const pid = await sessionOf(observer, 'one')
+  await end(observer, pid)
+  await until(async () => ![undefined, pid].includes(await sessionOf(observer, 'one')))
+  await until(async () => (await findSilent(observer)).length === 0)
+  held.release()
+  t.ok(witness.incarnation)
+})
+
+t.test('learns that its incarnation was declared lost, with its session or without', async t => {
+  const { db } = await openRooms(t)
+  for (const keepsSession of [true, false]) {
+    const { witness, lost } = await beginWitness(t, db, `keeps-${keepsSession}`)
+    await declareLost(db, witness.incarnation, 'other')
+    if (!keepsSession) await end(db, await sessionOf(db, `keeps-${keepsSession}`))
+    t.match(await lost, { code: 'CW_NODE_LOST', message: /have declared this one lost/ })
+  }
+})
+
+t.test('a node id belongs to one live server', async t => {
+  const { db } = await openRooms(t)
+  const first = await beginWitness(t, db, 'one')
+  const taken = { code: 'CW_NODE_ID_TAKEN', field: 'nodeId', message: /'one'/ }
+  await t.rejects(beginWitness(t, db, 'one'), taken)
+  const { witness: other } = await beginWitness(t, db, 'two')
+  t.not(other.incarnation, first.witness.incarnation)
+
+  t.equal(await leave(db, first.witness.incarnation), true)
+  await first.witness.end()
+  await until(async () => (await sessionOf(db, 'one')) === undefined)
+  const second = await beginWitness(t, db, 'one')
+  t.ok(BigInt(second.witness.incarnation) > BigInt(first.witness.incarnation))
+})
+
+t.test('of 8 servers that begin with one node id at once, one is taken', async t => {
+  const { db } = await openRooms(t)
+  const begun = await Promise.allSettled(
+    Array.from({ length: 8 }, () => beginWitness(t, db, 'same')),
+  )
+  t.equal(begun.filter(({ status }) => status === 'fulfilled').length, 1)
+  for (const one of begun)
+    if (one.status === 'rejected') t.match(one.reason, { code: 'CW_NODE_ID_TAKEN' })
+  const { rows } = await db.query({
+    text: `select count(*)::integer as count from ${db.t.incarnation}`,
+  })
+  t.same(rows, [{ count: 1 }])
+})
