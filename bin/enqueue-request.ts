@@ -115,13 +115,13 @@ const mostNames = 20
 function unknownProcess(name: string, names: readonly string[], cause: Error): ClusterError {
   const nearest = nearestName(name, names)
   const more = names.length > mostNames ? ` and ${names.length - mostNames} more` : ''
+  const hint = nearest === undefined ? '' : ` (did you mean ${nearest}?)`
   const advice = [
-    nearest === undefined ? [] : `did you mean ${nearest}?`,
     names.length > 0
       ? `known are ${names.slice(0, mostNames).join(', ')}${more}`
       : 'no server has published a process yet',
     'to enqueue it all the same, add --allow-unknown',
-  ].flat()
-  const message = `no server has published a process named '${name}'; ${advice.join('; ')}`
+  ]
+  const message = `no server has published a process named '${name}'${hint}; ${advice.join('; ')}`
   return new ClusterError('CW_UNKNOWN_PROCESS', message, { field: 'process', cause })
 }

@@ -66,14 +66,16 @@ async function findProcesses({ processes }: ServerOptions): Promise<Process[]> {
 function greet(processes: readonly Process[], postgres: EmbeddedPostgres | undefined): void {
   const names = processes.map(({ name }) => name)
   const example = names.includes('hello') ? 'hello' : names[0]
+  // Started by npx, the binary is on no PATH.
+  const binary = process.env['npm_command'] === 'exec' ? 'npx cluster-worker' : 'cluster-worker'
   talk(
     [
       postgres ? `PostgreSQL runs in ${postgres.folder}` : 'Using the database that was given.',
       `The server knows ${names.join(', ')}.`,
       'In another terminal, in this folder, try:',
-      `  cluster-worker enqueue ${example} --follow`,
-      '  cluster-worker list',
-      '  cluster-worker nodes',
+      `  ${binary} enqueue ${example} --follow`,
+      `  ${binary} list`,
+      `  ${binary} nodes`,
       'Ctrl-C stops all of it.',
     ].join('\n'),
   )

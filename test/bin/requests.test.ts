@@ -205,7 +205,7 @@ t.test('an unknown process is refused with the known names, unless it is allowed
   const { code, stdout, stderr } = await run(['enqueue', 'sai'])
   t.equal(code, 2)
   t.equal(stdout, '')
-  t.match(stderr, /named 'sai'; did you mean say\?; known are fail, gate, say; .*\[CW_UNKNOWN/)
+  t.match(stderr, /named 'sai' \(did you mean say\?\); known are fail, gate, say; .*\[CW_UNKNOWN/)
   // Not a file of arguments, and not a path either.
   t.match((await run(['enqueue', '@file'])).stderr, "named '@file'")
   const { rows } = await pool.query('select from cluster_worker.lane where process <> all ($1)', [
