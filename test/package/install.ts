@@ -48,8 +48,9 @@ try {
   await writeProject(project)
   await execa(
     'npm',
-    ['install', '--no-audit', '--no-fund', join(folder, archive), 'zod@4.6.7'],
-    inProject,
+    ['install', '--no-audit', '--no-fund', '--prefer-offline', join(folder, archive), 'zod@4.6.7'],
+    // A registry that does not answer would keep npm for ever.
+    { ...inProject, timeout: 300_000 },
   )
   await execa('tsc', ['-p', '.'], { ...inProject, preferLocal: true, localDir: resolve('.') })
   const binary = join(project, 'node_modules', '.bin', 'cluster-worker')
