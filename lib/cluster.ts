@@ -15,6 +15,7 @@ import {
   type RequestRecord,
   type RequestSummary,
 } from './db/status.ts'
+import { isTransient } from './db/translate-error.ts'
 import { wakeServers } from './db/wake.ts'
 import {
   Enqueuer,
@@ -86,7 +87,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
       maxConnections: 10,
     })
     this.#enqueuer = new Enqueuer(this.#db, this.#processes)
-    this.#waiter = new Waiter(ids => findFinished(this.#db, ids))
+    this.#waiter = new Waiter(ids => findFinished(this.#db, ids), isTransient)
     this.#waker = new Waker(() => wakeServers(this.#db))
   }
 
@@ -231,7 +232,11 @@ export class Cluster extends EventEmitter<ClusterEvents> {
           this.#tell('finished', { id, outcome })
         },
         declaredLost: lost => this.#tell('declaredLost', lost),
-        fenced: reason => this.#tell('fenced', reason),
+        fenced: reason => {
+          this.#tell('fenced', reason)
+          // What is left is to close, so that `start` begins a new incarnation.
+          void this.stop({ drain: 0 }).catch(() => undefined)
+        },
       },
     })
     try {

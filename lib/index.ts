@@ -13,7 +13,7 @@ export type { Duration } from './base/duration.ts'
 export type { LogStream } from './base/log-sink.ts'
 export type { Logger } from './base/logger.ts'
 export type { CancelAnswer } from './db/cancel.ts'
-export type { FailureReason, Outcome } from './db/finish.ts'
+export type { FailureReason, Outcome } from './base/record.ts'
 export type { NodeStatus } from './db/nodes.ts'
 export type { CallerTransaction, Enqueued } from './db/requests.ts'
 export type {

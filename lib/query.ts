@@ -1,5 +1,5 @@
 import type { ListFilter, RequestState } from './db/status.ts'
-import type { Outcome } from './db/finish.ts'
+import type { Outcome } from './base/record.ts'
 import { showValue } from './base/show-value.ts'
 import { storableText } from './base/json.ts'
 import { ClusterError } from './errors.ts'

@@ -8,23 +8,29 @@ interface Waiting {
   readonly id: string
   readonly since: number
   readonly resolve: () => void
+  readonly reject: (error: unknown) => void
 }
 
 /** Waits for any number of requests with one statement per look. */
 export class Waiter {
   readonly #findFinished: (ids: string[]) => Promise<string[]>
+  readonly #isTransient: (error: unknown) => boolean
   readonly #waiting = new Set<Waiting>()
   #loop: Loop | undefined
 
-  constructor(findFinished: (ids: string[]) => Promise<string[]>) {
+  constructor(
+    findFinished: (ids: string[]) => Promise<string[]>,
+    isTransient: (error: unknown) => boolean,
+  ) {
     this.#findFinished = findFinished
+    this.#isTransient = isTransient
   }
 
   /** Resolves with true when the request has finished, with false when the signal is aborted before. */
   async wait(id: string, signal: AbortSignal): Promise<boolean> {
     if (signal.aborted) return false
-    const { promise, resolve } = Promise.withResolvers<boolean>()
-    const waiting = { id, since: monotonic(), resolve: () => resolve(true) }
+    const { promise, resolve, reject } = Promise.withResolvers<boolean>()
+    const waiting = { id, since: monotonic(), resolve: () => resolve(true), reject }
     const giveUp = (): void => resolve(false)
     signal.addEventListener('abort', giveUp, { once: true })
     this.#waiting.add(waiting)
@@ -34,7 +40,7 @@ export class Waiter {
     } finally {
       signal.removeEventListener('abort', giveUp)
       this.#waiting.delete(waiting)
-      if (this.#waiting.size === 0) await this.#stop()
+      if (this.#waiting.size === 0) this.#stop()
     }
   }
 
@@ -44,7 +50,11 @@ export class Waiter {
   }
 
   #look(): void {
-    this.#loop ??= new Loop({ name: 'wait', pass: () => this.#pass(), onError: () => undefined })
+    this.#loop ??= new Loop({
+      name: 'wait',
+      pass: () => this.#pass(),
+      onError: error => this.#fail(error),
+    })
     this.#loop.start()
     this.#loop.wake()
   }
@@ -57,9 +67,15 @@ export class Waiter {
     return Math.min(Math.max(waitedMs / 4, pollMs.first), pollMs.last)
   }
 
-  async #stop(): Promise<void> {
-    const loop = this.#loop
+  /** A database that is away comes back; any other failure would come again and again. */
+  #fail(error: unknown): void {
+    if (this.#isTransient(error)) return
+    for (const waiting of this.#waiting) waiting.reject(error)
+  }
+
+  /** Does not wait for a look that is under way: on a dead connection it may take long. */
+  #stop(): void {
+    void this.#loop?.stop()
     this.#loop = undefined
-    await loop?.stop()
   }
 }

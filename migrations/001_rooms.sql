@@ -101,6 +101,7 @@ create table finished (
   check ((outcome = 'failed') <= (reason is not null))
 );
 comment on table finished is 'Room: what became of each request. Rows are never changed.';
+create index finished_age on finished using brin (finished_at);
 
 create function refuse_change() returns trigger language plpgsql as $$
 begin

@@ -12,8 +12,10 @@ language plpgsql set search_path from current as $$
 declare
   unknown text;
   ids bigint[];
-  made bigint[];
-  clash record;
+  made integer;
+  answers bigint[];
+  missing bigint[];
+  clash integer;
   n integer := cardinality(processes);
 begin
   if (cardinality(inputs), cardinality(priorities), cardinality(run_ats), cardinality(keys)) is distinct from (n, n, n, n)
@@ -42,56 +44,64 @@ begin
 
   select array_agg(nextval('request_id')) into ids from generate_subscripts(processes, 1);
 
-  -- In the order of their keys, so that two batches with the same keys wait for each other in one order.
-  with given as materialized (
-    select g.id, lane.id as lane, g.priority::smallint, g.run_at, g.key, g.input::jsonb as input,
-      case when octet_length(g.input) <= 4000 then g.input::jsonb end as small_input
-    from unnest(ids, processes, inputs, priorities, run_ats, keys)
-      as g (id, process, input, priority, run_at, key)
-    join lane on lane.process = g.process
-  ), recorded as (
-    insert into request (id, lane, priority, run_at, idempotency_key, input)
-    select g.id, g.lane, g.priority, g.run_at, g.key, g.input
-    from given g order by g.lane, g.key, g.id
-    on conflict (lane, idempotency_key) where idempotency_key is not null do nothing
-    returning id
-  ), delayed as (
-    insert into scheduled (id, run_at, lane, priority, input)
-    select g.id, g.run_at, g.lane, g.priority, g.small_input
-    from given g join recorded using (id)
-    where g.run_at > clock_timestamp()
-    returning id
-  ), ready as (
-    insert into queue (id, lane, priority, input)
-    select g.id, g.lane, g.priority, g.small_input
-    from given g join recorded using (id)
-    where not exists (select from delayed where delayed.id = g.id)
-  )
-  select array_agg(recorded.id) into made from recorded;
+  -- A request whose key stopped an insert may be purged before it is looked up: then the key is free again, and the
+  -- next round inserts what is missing.
+  for round in 1 .. 3 loop
+    -- In the order of their keys, so that two batches with the same keys wait for each other in one order.
+    with given as materialized (
+      select g.id, lane.id as lane, g.priority::smallint, g.run_at, g.key, g.input::jsonb as input,
+        case when octet_length(g.input) <= 4000 then g.input::jsonb end as small_input
+      from unnest(ids, processes, inputs, priorities, run_ats, keys)
+        as g (id, process, input, priority, run_at, key)
+      join lane on lane.process = g.process
+      where missing is null or g.id = any (missing)
+    ), recorded as (
+      insert into request (id, lane, priority, run_at, idempotency_key, input)
+      select g.id, g.lane, g.priority, g.run_at, g.key, g.input
+      from given g order by g.lane, g.key, g.id
+      on conflict (lane, idempotency_key) where idempotency_key is not null do nothing
+      returning id
+    ), delayed as (
+      insert into scheduled (id, run_at, lane, priority, input)
+      select g.id, g.run_at, g.lane, g.priority, g.small_input
+      from given g join recorded using (id)
+      where g.run_at > clock_timestamp()
+      returning id
+    ), ready as (
+      insert into queue (id, lane, priority, input)
+      select g.id, g.lane, g.priority, g.small_input
+      from given g join recorded using (id)
+      where not exists (select from delayed where delayed.id = g.id)
+    )
+    select count(*) into made from recorded;
 
-  if cardinality(made) = cardinality(ids) then
-    return query select g.id, true from unnest(ids) with ordinality as g (id, n) order by g.n;
-    return;
-  end if;
+    if made = cardinality(ids) then
+      return query select g.id, true from unnest(ids) with ordinality as g (id, n) order by g.n;
+      return;
+    end if;
 
-  -- Some keys were used before. A statement of its own sees what the insert waited for.
-  select g.key, g.process into clash
-  from unnest(processes, inputs, keys) as g (process, input, key)
-  join lane on lane.process = g.process
-  join request r on r.lane = lane.id and r.idempotency_key = g.key
-  where r.input <> g.input::jsonb
-  limit 1;
-  if found then
-    raise exception 'the idempotency key ''%'' was used before for process ''%'' with another input', clash.key, clash.process
-      using errcode = 'CW002', detail = clash.key,
-      hint = 'Use one key for one request, or the same input again.';
-  end if;
-  return query
-    select coalesce(r.id, g.id), coalesce(g.id = any (made), false)
-    from unnest(ids, processes, keys) with ordinality as g (id, process, key, n)
+    -- Some keys were used before. A statement of its own sees what the insert waited for.
+    select
+      array_agg(case when g.key is null then g.id else r.id end order by g.n),
+      array_agg(g.id) filter (where g.key is not null and r.id is null),
+      min(g.n) filter (where r.id <> g.id and r.input <> g.input::jsonb)
+    into answers, missing, clash
+    from unnest(ids, processes, inputs, keys) with ordinality as g (id, process, input, key, n)
     join lane on lane.process = g.process
-    left join request r on g.key is not null and r.lane = lane.id and r.idempotency_key = g.key
-    order by g.n;
+    left join request r on r.lane = lane.id and r.idempotency_key = g.key;
+    if clash is not null then
+      raise exception 'the idempotency key ''%'' was used before for process ''%'' with another input', keys[clash], processes[clash]
+        using errcode = 'CW002', detail = keys[clash],
+        hint = 'Use one key for one request, or the same input again.';
+    end if;
+    if missing is null then
+      return query
+        select a.id, a.id = a.own_id from unnest(answers, ids) with ordinality as a (id, own_id, n) order by a.n;
+      return;
+    end if;
+  end loop;
+  raise exception 'the requests that have the idempotency keys of this batch were removed again and again'
+    using errcode = '40001', hint = 'Enqueue the batch again.';
 end $$;
 comment on function enqueue_batch is 'Enqueues any number of requests in one statement; answers in the order given. For an idempotency key that was used before it gives the request that has it.';
 

@@ -1,5 +1,5 @@
 import { oneOf, wholeNumber } from '../../lib/base/option-readers.ts'
-import type { Outcome } from '../../lib/db/finish.ts'
+import type { Outcome } from '../../lib/base/record.ts'
 import type { RequestState, RequestSummary } from '../../lib/db/status.ts'
 import type { RequestFilter } from '../../lib/query.ts'
 import { defineCommand, type Command } from '../define-command.ts'

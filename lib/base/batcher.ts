@@ -68,7 +68,7 @@ export class Batcher<Item, Answer> {
     for (let failures = 0; ; failures++) {
       signal.throwIfAborted()
       try {
-        return await this.#options.write(items)
+        return await orAborted(this.#options.write(items), signal)
       } catch (error) {
         if (!this.#options.isTransient(error)) throw error
         const pauseMs = jitter(Math.min(backoff.first * 2 ** failures, backoff.longest), 0.5)
@@ -76,5 +76,17 @@ export class Batcher<Item, Answer> {
         await delay(pauseMs, undefined, { signal }).catch(() => undefined)
       }
     }
+  }
+}
+
+/** The promise, or the signal's reason as soon as it is aborted: nobody waits for a dead connection then. */
+async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>()
+  const abort = (): void => reject(signal.reason)
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    return await Promise.race([promise, aborted])
+  } finally {
+    signal.removeEventListener('abort', abort)
   }
 }

@@ -17,10 +17,12 @@ export async function checkDatabase(db: Database): Promise<void> {
       recovering: boolean
       read_only: string
       encoding: string
+      isolation: string
     }>(`
       select current_setting('server_version_num') as version, pg_backend_pid() as pid,
         pg_is_in_recovery() as recovering, current_setting('default_transaction_read_only') as read_only,
-        current_setting('server_encoding') as encoding`)
+        current_setting('server_encoding') as encoding,
+        current_setting('default_transaction_isolation') as isolation`)
     const found = rows[0]
     if (!found) throw unfit('the database did not answer the first question')
     const major = Math.floor(Number(found.version) / 10_000)
@@ -33,6 +35,10 @@ export async function checkDatabase(db: Database): Promise<void> {
         `the database's encoding is ${found.encoding}, but UTF8 is needed; create it with: createdb --encoding UTF8 --template template0`,
       )
     if (found.recovering) throw unfit('this is a standby; let the database URL name the primary')
+    if (found.isolation !== 'read committed')
+      throw unfit(
+        `default_transaction_isolation is ${found.isolation}; set it to read committed for this role or database`,
+      )
     if (found.read_only === 'on')
       throw unfit('default_transaction_read_only is on; switch it off for this role or database')
     const announced = (session as unknown as { processID: number | null }).processID

@@ -21,6 +21,10 @@ export interface ClaimOptions {
  * Moves the next requests from `queue` to `running`, in one statement. A claim is a start: a row can be
  * deleted from the queue only once, so no request is started twice.
  *
+ * PostgreSQL commits only when its answer is on the way, and a server that does not read holds it up, with all the
+ * locks. So the answer is small: large inputs are asked for afterwards. When that fails, the claim has happened all
+ * the same, and is read back by its token.
+ *
  * Who else may touch these rows at the same time:
  * - other claims: they skip what this one has locked, and it skips what they have
  * - cancel: whoever deletes the queue's row first wins; the other finds none
@@ -35,7 +39,7 @@ export interface ClaimOptions {
  */
 export async function claim(db: Database, options: ClaimOptions): Promise<Claimed[]> {
   const { t } = db
-  const { rows } = await db.query<Claimed>({
+  const { rows } = await db.query<Claimed & { is_large: boolean }>({
     name: `${db.schema}.claim`,
     text: `
       with me as materialized (
@@ -77,14 +81,27 @@ export async function claim(db: Database, options: ClaimOptions): Promise<Claime
         select id, $1, $4 from claimed
         returning id
       )
-      select claimed.id, claimed.lane, coalesce(claimed.input, request.input) as input
+      select claimed.id, claimed.lane, claimed.input, claimed.input is null as is_large
       from claimed
       join started using (id)
-      left join ${t.request} as request on claimed.input is null and request.id = claimed.id
       order by claimed.priority desc, claimed.id`,
     values: [options.incarnation, options.lanes, options.limit, options.token],
   })
-  return rows
+  const large = rows.filter(row => row.is_large).map(row => row.id)
+  const inputs = large.length > 0 ? await readInputs(db, large) : new Map<string, unknown>()
+  return rows.map(({ id, lane, input, is_large }) => ({
+    id,
+    lane,
+    input: is_large ? inputs.get(id) : input,
+  }))
+}
+
+async function readInputs(db: Database, ids: readonly string[]): Promise<Map<string, unknown>> {
+  const { rows } = await db.query<{ id: string; input: unknown }>({
+    text: `select id, input from ${db.t.request} where id = any ($1::bigint[])`,
+    values: [ids],
+  })
+  return new Map(rows.map(({ id, input }) => [id, input]))
 }
 
 /** Reads back what a claim took whose answer was lost. */

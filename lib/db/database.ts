@@ -2,6 +2,7 @@ import pg from 'pg'
 import { ClusterError } from '../errors.ts'
 import { isConnectionFailure, sqlStateOf, translateError } from './translate-error.ts'
 import { tablesOf, type Tables } from './tables.ts'
+import { typeParsers } from './type-parsers.ts'
 
 /** Anything that runs a statement: a pool, or a client inside a transaction. */
 export interface Queryable {
@@ -63,7 +64,7 @@ export class Database implements Queryable {
   ): Promise<pg.QueryResult<Row>> {
     const client = await this.acquire()
     try {
-      const result = await client.query<Row>(statement)
+      const result = await client.query<Row>(ownQuery(statement))
       client.release()
       return result
     } catch (error) {
@@ -77,8 +78,9 @@ export class Database implements Queryable {
   async transaction<T>(work: (client: Queryable) => Promise<T>): Promise<T> {
     const client = await this.acquire()
     try {
-      await client.query('begin')
-      const result = await work(client)
+      // Each statement must see what the one before it waited for.
+      await client.query('begin isolation level read committed')
+      const result = await work({ query: statement => client.query(ownQuery(statement)) })
       await client.query('commit')
       client.release()
       return result
@@ -124,7 +126,11 @@ export class Database implements Queryable {
   async connectAlone(config: pg.ClientConfig = {}): Promise<pg.Client> {
     const { pool, connectionString } = this.#options
     const client = new QuietClient({
-      ...(pool ? pool.options : { connectionString }),
+      // The pool hides its password from those who print its options.
+      ...(pool
+        ? { ...pool.options, ...(pool.options.password && { password: pool.options.password }) }
+        : { connectionString }),
+      types: typeParsers,
       connectionTimeoutMillis: this.#connectionTimeoutMs,
       keepAlive: true,
       ...config,
@@ -144,6 +150,14 @@ export class Database implements Queryable {
     this.#ownPool = undefined
     await pool?.end()
   }
+}
+
+/** How long an answer may take before the connection counts as broken, in milliseconds. */
+const queryTimeoutMs = 30_000
+
+function ownQuery(statement: pg.QueryConfig): pg.QueryConfig {
+  const config = { query_timeout: queryTimeoutMs, types: typeParsers, ...statement }
+  return config
 }
 
 /** An application's own, older `pg` cannot tell; then the connection is not trusted. */

@@ -1,24 +1,10 @@
+import type { Ending } from '../base/record.ts'
 import type { Database } from './database.ts'
 
-export type Outcome = 'succeeded' | 'failed' | 'cancelled'
-
-/** Why a request failed. */
-export type FailureReason =
-  | 'input_invalid'
-  | 'step_failed'
-  | 'step_timeout'
-  | 'server_stopped'
-  | 'server_lost'
-
-/** How a run ended. */
-export interface Finish {
+/** A run that has ended, with the token that proves whose it is. */
+export interface Finish extends Ending {
   readonly id: string
   readonly token: string
-  readonly outcome: Outcome
-  readonly reason: FailureReason | null
-  /** JSON texts, or null. */
-  readonly error: string | null
-  readonly result: string | null
 }
 
 /**

@@ -89,6 +89,9 @@ export async function findSilent(db: Database): Promise<{ id: string; node: stri
   return rows
 }
 
+/** How long a declaration waits for one lock: the others that are silent must not wait behind it. */
+const lockTimeout = '1s'
+
 /**
  * Declares an incarnation lost and fails what it ran, in one transaction. Idempotent: any server may do it,
  * any number of them at once.
@@ -96,6 +99,8 @@ export async function findSilent(db: Database): Promise<{ id: string; node: stri
  * The update waits for claims and finishes in the incarnation's name that are under way (they share-lock its
  * row) and shuts out later ones. The delete is a statement of its own, so that it sees what they did.
  * @returns the ids of the requests that failed; undefined when the incarnation had ended already
+ * @throws SQLSTATE 55P03 when one of those is still under way after a second; nothing has changed then, and a later
+ *   declaration may succeed
  */
 export async function declareLost(
   db: Database,
@@ -104,6 +109,7 @@ export async function declareLost(
 ): Promise<string[] | undefined> {
   const { t } = db
   return db.transaction(async client => {
+    await client.query({ text: `set local lock_timeout = '${lockTimeout}'` })
     const { rows } = await client.query<{ node: string }>({
       text: `
         update ${t.incarnation} set state = 'lost', ended_at = clock_timestamp()

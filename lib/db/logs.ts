@@ -1,15 +1,5 @@
-import type { LogStream } from '../base/log-sink.ts'
+import type { LogPiece } from '../base/record.ts'
 import type { Database } from './database.ts'
-
-/** A piece of a request's log: any number of lines, or part of one. */
-export interface LogPiece {
-  readonly requestId: string
-  /** Counts from 1 within the request. */
-  readonly seq: number
-  readonly step: string | null
-  readonly stream: LogStream
-  readonly text: string
-}
 
 /** A piece as it was stored. */
 export interface StoredLogPiece extends Omit<LogPiece, 'requestId'> {

@@ -3,14 +3,21 @@ import type { Database } from './database.ts'
 /** How many requests one statement promotes at most, so that it stays short. */
 const batch = 1000
 
+export interface Promotion {
+  readonly moved: number
+  /** Whether as many were moved as one statement moves at most: more may be due already. */
+  readonly isFull: boolean
+  /** The milliseconds until the next one is due that is not due yet, by the database's clock; null without one. */
+  readonly nextInMs: number | null
+}
+
 /**
  * Moves requests whose time has come from `scheduled` to `queue`.
  *
  * Other servers do the same at the same time: each skips what another has locked. Cancel deletes the scheduled
  * row or finds the queue's.
- * @returns how many were moved, and the milliseconds until the next one is due (by the database's clock)
  */
-export async function promote(db: Database): Promise<{ moved: number; nextInMs: number | null }> {
+export async function promote(db: Database): Promise<Promotion> {
   const { t } = db
   const { rows } = await db.query<{ moved: number; next_in_ms: number | null }>({
     name: `${db.schema}.promote`,
@@ -33,5 +40,6 @@ export async function promote(db: Database): Promise<{ moved: number; nextInMs: 
          from ${t.scheduled} where run_at > clock_timestamp())::float8 as next_in_ms`,
   })
   const row = rows[0]
-  return { moved: row?.moved ?? 0, nextInMs: row?.next_in_ms ?? null }
+  const moved = row?.moved ?? 0
+  return { moved, isFull: moved === batch, nextInMs: row?.next_in_ms ?? null }
 }

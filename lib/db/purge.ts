@@ -1,11 +1,11 @@
 import type { Database } from './database.ts'
 
-/** How many of the oldest requests one statement looks at, so that it stays short. */
+/** How many requests one statement removes at most, so that it stays short. */
 const batch = 1000
 
 /**
- * Removes requests that finished longer ago than `ageMs`, with their steps and logs, oldest first. Several servers
- * may purge at the same time: each skips what another has locked. A key of a purged request may be used again.
+ * Removes requests that finished longer ago than `ageMs`, with their steps and logs. Several servers may purge at
+ * the same time: each skips what another has locked. A key of a purged request may be used again.
  * @returns how many requests were removed
  */
 export async function purgeFinished(db: Database, ageMs: number): Promise<number> {
@@ -17,15 +17,13 @@ export async function purgeFinished(db: Database, ageMs: number): Promise<number
   }
 }
 
-/** Looks only at the oldest ids, which need no further index: ids are given in the order of enqueueing. */
 async function purgeSome(db: Database, ageMs: number): Promise<number> {
   const { t } = db
   const { rows } = await db.query<{ removed: number }>({
     text: `
-      with oldest as materialized (
-        select id, finished_at from ${t.finished} order by id limit ${batch} for update skip locked
-      ), old as materialized (
-        select id from oldest where finished_at < clock_timestamp() - $1 * interval '1 ms'
+      with old as materialized (
+        select id from ${t.finished} where finished_at < now() - $1 * interval '1 ms'
+        limit ${batch} for update skip locked
       ), logs as (
         delete from ${t.log} using old where request_id = old.id
       ), steps as (

@@ -1,7 +1,6 @@
 import knexFactory from 'knex'
+import type { FailureReason, Outcome, StepPhase, StepState } from '../base/record.ts'
 import type { Database } from './database.ts'
-import type { FailureReason, Outcome } from './finish.ts'
-import type { StepPhase, StepState } from './steps.ts'
 
 export type RequestState = 'scheduled' | 'queued' | 'running' | 'finished'
 

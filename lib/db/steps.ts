@@ -1,25 +1,5 @@
+import type { StepRecord } from '../base/record.ts'
 import type { Database } from './database.ts'
-
-export type StepPhase = 'step' | 'undo' | 'on_failure'
-export type StepState = 'running' | 'succeeded' | 'failed' | 'skipped' | 'cancelled'
-
-/** What is known of one step of one run. The record of its end replaces that of its beginning, never the reverse. */
-export interface StepRecord {
-  readonly requestId: string
-  readonly phase: StepPhase
-  readonly position: number
-  readonly name: string
-  readonly kind: string
-  readonly state: StepState
-  /** Milliseconds since the run was claimed, by the server's monotonic clock; null for a step that did not start. */
-  readonly startedMs: number | null
-  /** Null for a step that has not ended. */
-  readonly finishedMs: number | null
-  readonly exitCode: number | null
-  /** JSON texts, or null. */
-  readonly error: string | null
-  readonly output: string | null
-}
 
 /**
  * Writes step records of any number of runs in one statement. Repeating it changes nothing more. Records are

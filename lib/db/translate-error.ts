@@ -79,8 +79,15 @@ const transientStates = /^(08|25006|40|53|55|57|58)/
 /** Whether the same statement may succeed later: nothing is wrong with its data. */
 export function isTransient(error: unknown): boolean {
   if (isConnectionFailure(error)) return true
-  if (!(error instanceof ClusterError)) return transientStates.test(sqlStateOf(error) ?? '')
-  return error.code === 'CW_POOL_TIMEOUT' || isTransient(error.cause)
+  if (error instanceof ClusterError)
+    return error.code === 'CW_POOL_TIMEOUT' || isTransient(error.cause)
+  const sqlState = sqlStateOf(error)
+  return sqlState === undefined ? isSystemError(error) : transientStates.test(sqlState)
+}
+
+/** The system's own errors (out of descriptors, a network that is down …): only PostgreSQL's answer is final. */
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && !(error instanceof TypeError) && codeOf(error) !== undefined
 }
 
 /**

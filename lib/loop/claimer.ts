@@ -9,7 +9,6 @@ export interface ClaimerOptions {
   claim(limit: number, token: string): Promise<Claimed[]>
   /** What a claim took whose answer was lost. */
   readBack(token: string): Promise<Claimed[]>
-  isConnectionFailure(error: unknown): boolean
   start(claimed: Claimed, token: string): void
   /** How long to wait after an answer that had fewer requests than asked for, in milliseconds. */
   readonly pause: () => number
@@ -49,13 +48,17 @@ export class Claimer {
 
   async #claim(limit: number): Promise<number> {
     const token = randomUUID()
+    const claimed = await this.#ask(limit, token)
+    for (const request of claimed) this.#options.start(request, token)
+    return claimed.length
+  }
+
+  async #ask(limit: number, token: string): Promise<Claimed[]> {
     try {
-      const claimed = await this.#options.claim(limit, token)
-      for (const request of claimed) this.#options.start(request, token)
-      return claimed.length
+      return await this.#options.claim(limit, token)
     } catch (error) {
-      if (this.#options.isConnectionFailure(error))
-        this.#unanswered.set(token, { since: this.#options.clock(), started: new Set() })
+      // Whatever went wrong here, the database may have done its part.
+      this.#unanswered.set(token, { since: this.#options.clock(), started: new Set() })
       throw error
     }
   }

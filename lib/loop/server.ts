@@ -3,16 +3,17 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Batcher } from '../base/batcher.ts'
 import { monotonic } from '../base/clock.ts'
 import { Loop, type NextPass } from '../base/loop.ts'
+import type { LogPiece, StepRecord } from '../base/record.ts'
 import { jitter } from '../base/random.ts'
 import { findCancelRequests } from '../db/cancel.ts'
 import { claim, readBackClaim, type Claimed } from '../db/claim.ts'
 import type { Database } from '../db/database.ts'
 import { finish, type Finish } from '../db/finish.ts'
 import { declareLost, findSilent, leave } from '../db/incarnations.ts'
-import { appendLog, type LogPiece } from '../db/logs.ts'
+import { appendLog } from '../db/logs.ts'
 import { promote } from '../db/promote.ts'
-import { writeSteps, type StepRecord } from '../db/steps.ts'
-import { isConnectionFailure, isTransient } from '../db/translate-error.ts'
+import { writeSteps } from '../db/steps.ts'
+import { isTransient } from '../db/translate-error.ts'
 import { wakeChannel } from '../db/wake.ts'
 import { ClusterError } from '../errors.ts'
 import { Runner } from '../run/runner.ts'
@@ -219,14 +220,16 @@ export class Server {
       findSilent: () => findSilent(db),
       declareLost: incarnation => declareLost(db, incarnation, this.#options.node),
       onLost: lost => events.declaredLost(lost),
+      onError: error => events.trouble(error, 'watch'),
     })
     const loop = (name: string, pass: () => Promise<NextPass>): Loop =>
       new Loop({ name, pass, onError: events.trouble })
     return {
       claim: loop('claim', async () => (this.#fenced ? 'when woken' : claimer.pass())),
       promote: loop('promote', async () => {
-        const { moved, nextInMs } = await promote(db)
+        const { moved, isFull, nextInMs } = await promote(db)
         if (moved > 0) this.#loops.claim.wake()
+        if (isFull) return 0
         return Math.min(this.#pause(), nextInMs ?? pollMs)
       }),
       cancel: loop('cancel', async () => {
@@ -251,7 +254,6 @@ export class Server {
         return claimed
       },
       readBack: token => readBackClaim(db, this.incarnation, token),
-      isConnectionFailure,
       start: ({ id, lane, input }, token) =>
         this.#runner.start({ id, input, process: processes.get(lane) as Process }, token),
       pause: () => this.#pause(),

@@ -44,6 +44,7 @@ export class Witness {
   #session: pg.Client | undefined
   #provenAt: number
   #awaySince: number | undefined
+  #backendPid: number | undefined
 
   private constructor(
     options: WitnessOptions,
@@ -79,6 +80,7 @@ export class Witness {
       const incarnation = await beginIncarnation(session, db, about)
       await tryLock(session, db.t, 'incarnation', incarnation)
       const witness = new Witness(options, seq, incarnation, session, provenAt)
+      witness.#backendPid = await pidOf(session)
       witness.#loop.start()
       return witness
     } catch (error) {
@@ -128,6 +130,9 @@ export class Witness {
     const { t } = this.#options.db
     const session = await openSession(this.#options)
     try {
+      // What the network cut off may be there still, and holds the locks for as long as it may be silent.
+      await endSession(session, this.#options.about.node, this.#backendPid)
+      this.#backendPid = await pidOf(session)
       const held =
         (await tryLock(session, t, 'node', this.#nodeSeq)) &&
         (await tryLock(session, t, 'incarnation', this.incarnation))
@@ -152,10 +157,34 @@ export class Witness {
   }
 }
 
+async function pidOf(session: pg.Client): Promise<number | undefined> {
+  const { rows } = await session.query<{ pid: number }>('select pg_backend_pid() as pid')
+  return rows[0]?.pid
+}
+
+/** The name is compared too: after a restart of the database another session may have the number. */
+async function endSession(
+  session: pg.Client,
+  node: string,
+  pid: number | undefined,
+): Promise<void> {
+  await session.query({
+    text: `
+      select pg_terminate_backend(pid) from pg_stat_activity
+      where pid = $1 and application_name = $2 and usename = current_user and pid <> pg_backend_pid()`,
+    values: [pid, sessionName(node)],
+  })
+}
+
+/** PostgreSQL keeps 63 characters of it. */
+function sessionName(node: string): string {
+  return `cluster-worker witness ${node}`.slice(0, 63)
+}
+
 function openSession({ db, about, lostAfterMs }: WitnessOptions): Promise<pg.Client> {
   const silentMs = Math.ceil(lostAfterMs * provePart)
   return db.connectAlone({
-    application_name: `cluster-worker witness ${about.node}`,
+    application_name: sessionName(about.node),
     connectionTimeoutMillis: silentMs,
     query_timeout: Math.ceil(lostAfterMs * heartbeatPart * 2),
     options: `-c idle_session_timeout=${silentMs} -c tcp_keepalives_idle=1 -c tcp_keepalives_interval=1 -c tcp_keepalives_count=3`,

@@ -1,8 +1,6 @@
 import { storableText } from '../base/json.ts'
+import type { FailureReason } from '../base/record.ts'
 import { ClusterError, messageOf } from '../errors.ts'
-
-/** Why a run did not succeed. */
-export type FailureReason = 'input_invalid' | 'step_failed' | 'step_timeout' | 'server_stopped'
 
 /** What ended a run before its last step. */
 export interface Failure {
@@ -35,11 +33,11 @@ export function errorText(error: unknown, step?: string): string {
   const stack = !known && error instanceof Error ? error.stack : stackOfCause(known)
   return JSON.stringify({
     code: known?.code ?? 'CW_STEP_FAILED',
-    message: storableText(messageOf(error)).slice(0, longest.message),
+    message: storableText(messageOf(error).slice(0, longest.message)),
     ...(step === undefined ? {} : { step }),
     ...(known?.field === undefined ? {} : { field: storableText(known.field) }),
     ...plainDetails(known?.details ?? {}),
-    ...(stack === undefined ? {} : { stack: storableText(stack).slice(0, longest.stack) }),
+    ...(stack === undefined ? {} : { stack: storableText(stack.slice(0, longest.stack)) }),
   })
 }
 

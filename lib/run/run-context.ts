@@ -24,8 +24,9 @@ export interface RunContext {
 }
 
 /** The run's own folder. */
-export function runFolder(context: Pick<RunContext, 'runsFolder' | 'requestId'>): string {
-  return join(context.runsFolder, context.requestId)
+export function runFolder(context: Pick<RunContext, 'runsFolder' | 'requestId' | 'token'>): string {
+  // Servers of several installations may share a data folder, so the id alone does not tell runs apart.
+  return join(context.runsFolder, `${context.requestId}-${context.token.slice(0, 8)}`)
 }
 
 /** What one step receives. */
@@ -33,7 +34,7 @@ export function stepRun(
   context: RunContext,
   step: string,
   sink: LogSink,
-  signal: AbortSignal,
+  { signal, force }: Pick<StepRun, 'signal' | 'force'>,
   extra: Readonly<Record<string, string>> = {},
 ): StepRun {
   const { requestId, process, node, token, input, killGraceMs, outputLimit, pipes } = context
@@ -45,6 +46,7 @@ export function stepRun(
     input,
     step,
     signal,
+    force,
     sink,
     killGraceMs,
     outputLimit,

@@ -1,13 +1,5 @@
 import type { LogSink, LogStream } from '../base/log-sink.ts'
-
-/** A piece of a request's log on its way to the database. */
-export interface LogPiece {
-  readonly requestId: string
-  readonly seq: number
-  readonly step: string | null
-  readonly stream: LogStream
-  readonly text: string
-}
+import type { LogPiece } from '../base/record.ts'
 
 /** How long a piece waits for more text before it is written, in milliseconds. */
 const lingerMs = 25

@@ -1,4 +1,5 @@
 import { toJsonText } from '../base/json.ts'
+import type { Ending, StepPhase } from '../base/record.ts'
 import { ClusterError } from '../errors.ts'
 import type { Process } from '../step/define-process.ts'
 import type { PipeSupply } from '../step/pipe-supply.ts'
@@ -7,7 +8,7 @@ import { errorText, failureOf, type Failure } from './failure.ts'
 import { parseInput } from './parse-input.ts'
 import { describeInEnvironment, stepRun, type RunContext } from './run-context.ts'
 import type { RunLog } from './run-log.ts'
-import type { StepJournal, StepPhase } from './step-journal.ts'
+import type { StepJournal } from './step-journal.ts'
 
 /** One claimed request and all that running it needs. */
 export interface Run {
@@ -29,14 +30,6 @@ export interface Run {
   readonly stepSignal: AbortSignal
   /** Aborted to end everything at once: the server may no longer act. */
   readonly lastSignal: AbortSignal
-}
-
-/** How a run ended, as it goes into the record. */
-export interface Ending {
-  readonly outcome: 'succeeded' | 'failed' | 'cancelled'
-  readonly reason: Failure['reason']
-  readonly error: string | null
-  readonly result: string | null
 }
 
 /**
@@ -88,7 +81,8 @@ async function doStep(
 ): Promise<Failure | undefined> {
   const signal = phase === 'step' ? run.stepSignal : run.lastSignal
   const finish = run.journal.begin(place(run, phase, position, step))
-  const handle = stepRun(context, step.name, run.log.sinkOf(step.name), signal, extra)
+  const signals = { signal, force: run.lastSignal }
+  const handle = stepRun(context, step.name, run.log.sinkOf(step.name), signals, extra)
   let output: string
   let exitCode: number | null
   try {
@@ -118,7 +112,8 @@ async function undoSteps(run: Run, context: RunContext): Promise<void> {
   for (const [position, step] of finished.toReversed()) {
     if (!step.undo) continue
     const finish = run.journal.begin(place(run, 'undo', position, step))
-    const handle = stepRun(context, step.name, run.log.sinkOf(`undo ${step.name}`), run.lastSignal)
+    const signals = { signal: run.lastSignal, force: run.lastSignal }
+    const handle = stepRun(context, step.name, run.log.sinkOf(`undo ${step.name}`), signals)
     try {
       run.lastSignal.throwIfAborted()
       await step.undo(handle as StepRun<never>)

@@ -1,13 +1,14 @@
 import { rm } from 'node:fs/promises'
 import { monotonic } from '../base/clock.ts'
+import type { Ending, LogPiece, StepRecord } from '../base/record.ts'
 import { ClusterError } from '../errors.ts'
 import type { Process } from '../step/define-process.ts'
 import type { PipeSupply } from '../step/pipe-supply.ts'
 import { errorText } from './failure.ts'
 import { runFolder } from './run-context.ts'
-import { RunLog, type LogPiece } from './run-log.ts'
-import { runRequest, type Ending, type Run } from './run-request.ts'
-import { StepJournal, type StepEntry } from './step-journal.ts'
+import { RunLog } from './run-log.ts'
+import { runRequest, type Run } from './run-request.ts'
+import { StepJournal } from './step-journal.ts'
 
 /** A claimed request, as the claim gives it. */
 export interface ClaimedRequest {
@@ -26,7 +27,7 @@ export interface RunnerOptions {
   readonly pipes: PipeSupply
   readonly environment: Readonly<Record<string, string>>
   /** Each keeps the order of its calls and resolves when its item is durable. */
-  writeStep(entry: StepEntry): Promise<void>
+  writeStep(entry: StepRecord): Promise<void>
   appendLog(piece: LogPiece): Promise<void>
   /** False when the run is no longer this server's. */
   finish(run: { id: string; token: string } & Ending): Promise<boolean>
@@ -45,6 +46,7 @@ interface ActiveRun {
 export class Runner {
   readonly #options: RunnerOptions
   readonly #active = new Map<string, ActiveRun>()
+  #isAbandoned = false
 
   constructor(options: RunnerOptions) {
     this.#options = options
@@ -65,6 +67,8 @@ export class Runner {
 
   /** Starts a request that this server has claimed with the token. */
   start(claimed: ClaimedRequest, token: string): void {
+    // The answer to a claim may come after the server gave up: its requests are failed by the others.
+    if (this.#isAbandoned) return
     const steps = new AbortController()
     const last = new AbortController()
     const run = this.#openRun(claimed, token, steps.signal, last.signal)
@@ -87,6 +91,7 @@ export class Runner {
 
   /** Ends everything at once: nothing more is run or recorded. */
   abandonAll(reason: ClusterError): void {
+    this.#isAbandoned = true
     for (const run of this.#active.values()) {
       run.last.abort(reason)
       run.steps.abort(reason)
@@ -141,13 +146,20 @@ export class Runner {
         return brokenEnding(error)
       })
       // The folder goes first: a request that has finished leaves nothing behind.
-      await rm(runFolder(run), { recursive: true, force: true }).catch((error: unknown) =>
-        this.#options.onTrouble(error, id),
-      )
+      await this.#removeFolder(run)
       const mine = await this.#finish({ id, token, ...ending }, lastSignal)
       if (!mine) this.#options.onTrouble(notOurs(id), id)
     } catch (error) {
-      if (!lastSignal.aborted) this.#options.onTrouble(error, id)
+      if (lastSignal.aborted) await this.#removeFolder(run)
+      else this.#options.onTrouble(error, id)
+    }
+  }
+
+  async #removeFolder(run: Run): Promise<void> {
+    try {
+      await rm(runFolder(run), { recursive: true, force: true })
+    } catch (error) {
+      this.#options.onTrouble(error, run.requestId)
     }
   }
 

@@ -1,40 +1,22 @@
 import type { MonotonicClock } from '../base/clock.ts'
+import type { StepRecord } from '../base/record.ts'
 
-export type StepPhase = 'step' | 'undo' | 'on_failure'
-export type StepState = 'running' | 'succeeded' | 'failed' | 'skipped' | 'cancelled'
-
-/** What is known of one step of one run, on its way to the database. */
-export interface StepEntry {
-  readonly requestId: string
-  readonly phase: StepPhase
-  readonly position: number
-  readonly name: string
-  readonly kind: string
-  readonly state: StepState
-  /** Milliseconds since the run was claimed. */
-  readonly startedMs: number | null
-  readonly finishedMs: number | null
-  readonly exitCode: number | null
-  readonly error: string | null
-  readonly output: string | null
-}
-
-/** Which step an entry is about. */
-export type StepPlace = Pick<StepEntry, 'requestId' | 'phase' | 'position' | 'name' | 'kind'>
+/** Which step a record is about. */
+export type StepPlace = Pick<StepRecord, 'requestId' | 'phase' | 'position' | 'name' | 'kind'>
 
 /** How a step ended. */
-export type StepEnd = Pick<StepEntry, 'state'> &
-  Partial<Pick<StepEntry, 'exitCode' | 'error' | 'output'>>
+export type StepEnd = Pick<StepRecord, 'state'> &
+  Partial<Pick<StepRecord, 'exitCode' | 'error' | 'output'>>
 
 /**
- * A step that ends sooner than this gets one entry, when it has ended; a longer one is also entered as
+ * A step that ends sooner than this gets one record, when it has ended; a longer one is also recorded as
  * running, in milliseconds.
  */
 const worthShowingMs = 50
 
 /** Keeps the records of one run's steps. */
 export class StepJournal {
-  readonly #write: (entry: StepEntry) => Promise<void>
+  readonly #write: (record: StepRecord) => Promise<void>
   readonly #sinceClaim: MonotonicClock
   readonly #onError: (error: unknown) => void
 
@@ -43,7 +25,7 @@ export class StepJournal {
    * @param sinceClaim milliseconds since the run was claimed
    */
   constructor(
-    write: (entry: StepEntry) => Promise<void>,
+    write: (record: StepRecord) => Promise<void>,
     sinceClaim: MonotonicClock,
     onError: (error: unknown) => void,
   ) {
@@ -60,13 +42,19 @@ export class StepJournal {
     }, worthShowingMs)
     return async end => {
       clearTimeout(timer)
-      await this.#write({ ...blank, ...place, startedMs, finishedMs: this.#sinceClaim(), ...end })
+      const finishedMs = this.#sinceClaim()
+      await this.#record({ ...blank, ...place, startedMs, finishedMs, ...end })
     }
   }
 
   /** Notes a step that is not run. */
   async skip(place: StepPlace): Promise<void> {
-    await this.#write({ ...blank, ...place, state: 'skipped' })
+    await this.#record({ ...blank, ...place, state: 'skipped' })
+  }
+
+  /** A record that cannot be written must not keep the run from going on, above all not from its undos. */
+  async #record(record: StepRecord): Promise<void> {
+    await this.#write(record).catch(this.#onError)
   }
 }
 

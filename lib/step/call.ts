@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Duration } from '../base/duration.ts'
-import { ClusterError, messageOf } from '../errors.ts'
+import { ClusterError, messageOf, type ErrorCode } from '../errors.ts'
 import { checkKeys, fieldAt, kindOf, readTimeout, rejectFor } from './check-definition.ts'
 import { contextOf } from './context.ts'
 import { checkName } from './name.ts'
@@ -64,7 +64,7 @@ async function callFunction<Input, Output>(
   timeoutMs: number | undefined,
   title: string,
 ): Promise<Output> {
-  const stop = watchStop(run, timeoutMs, title)
+  const stop = watchStop(run.signal, timeoutMs, title)
   try {
     return await callUntilStopped(fn, run, stop, title)
   } finally {
@@ -83,7 +83,7 @@ async function callUntilStopped<Input, Output>(
   const settled = await Promise.race([settling, stop.asked])
   stop.stopClock()
   if (!stop.signal.aborted && settled) return outcomeOf(settled, title)
-  if (!settled && !(await settlesWithin(settling, stop.graceMs())))
+  if (!settled && !(await settlesWithin(settling, run)))
     await run.sink.write(
       'system',
       `[${title} did not end when it was stopped, and is left behind]\n`,
@@ -102,18 +102,31 @@ async function settle<Input, Output>(
   }
 }
 
-async function settlesWithin(settling: Promise<unknown>, graceMs: number): Promise<boolean> {
+async function settlesWithin(
+  settling: Promise<unknown>,
+  { killGraceMs, force }: Pick<StepRun, 'killGraceMs' | 'force'>,
+): Promise<boolean> {
   const timer = new AbortController()
-  const patience = delay(graceMs, false, { signal: timer.signal }).catch(() => false)
+  const signal = AbortSignal.any([timer.signal, force])
+  const patience = delay(killGraceMs, false, { signal }).catch(() => false)
   const isSettled = await Promise.race([settling.then(() => true), patience])
   timer.abort()
   return isSettled
 }
 
+/** What these codes say of a run, an error from inside a function (of another request, say) must not say. */
+const ofTheRun = new Set<ErrorCode>([
+  'CW_CANCELLED',
+  'CW_INPUT_INVALID',
+  'CW_NODE_LOST',
+  'CW_STEP_TIMEOUT',
+  'CW_STOPPED',
+])
+
 function outcomeOf<Output>(settled: Settled<Output>, title: string): Output {
   if ('value' in settled) return settled.value
   const { thrown } = settled
-  if (thrown instanceof ClusterError) throw thrown
+  if (thrown instanceof ClusterError && !ofTheRun.has(thrown.code)) throw thrown
   throw new ClusterError('CW_STEP_FAILED', `${title} failed: ${readable(thrown)}`, {
     cause: thrown,
   })

@@ -3,7 +3,7 @@ import type { LogSink } from '../base/log-sink.ts'
 import { ClusterError } from '../errors.ts'
 import { mergeOutputs, type MergedOutputs } from './merge-outputs.ts'
 import type { PipeSupply } from './pipe-supply.ts'
-import { stopTree } from './process-tree.ts'
+import { stopTree, type ProcessTree } from './process-tree.ts'
 import { recordOutput, type OutputRecord } from './record-output.ts'
 import type { Spawn } from './spawn-failure.ts'
 import { startProgram, type Exit } from './start-program.ts'
@@ -30,6 +30,7 @@ export interface CommandHost {
   readonly sink: LogSink
   readonly signal: AbortSignal
   readonly killGraceMs: number
+  readonly force: AbortSignal
   readonly pipes: PipeSupply
 }
 
@@ -46,7 +47,7 @@ const afterExitMs = 1000
  * @throws {ClusterError} CW_STEP_FAILED, CW_STEP_TIMEOUT, or the signal's reason
  */
 export async function runCommand(order: CommandOrder, host: CommandHost): Promise<CommandOutput> {
-  const stop = watchStop(host, order.timeoutMs, order.title)
+  const stop = watchStop(host.signal, order.timeoutMs, order.title)
   try {
     return await runUntilStopped(order, host, stop)
   } finally {
@@ -68,7 +69,7 @@ async function runUntilStopped(
   const ended = endOf(program.exited, outputs, stop)
   await Promise.race([ended, stop.asked])
   if (stop.signal.aborted) {
-    const forbidden = await stopTree({ group: program.pid, cookie }, stop.graceMs())
+    const forbidden = await stopPolitely({ group: program.pid, cookie }, host)
     if (forbidden.length > 0) {
       outputs.close()
       await recorded
@@ -85,6 +86,20 @@ async function runUntilStopped(
   if (exitCode === null || !order.successCodes.includes(exitCode))
     throw exitError(order, exitCode, exitSignal, record)
   return { exitCode, stdout: record.stdout() }
+}
+
+/** Asks first, for as long as the server has time for politeness. */
+async function stopPolitely(
+  tree: ProcessTree,
+  { killGraceMs, force }: CommandHost,
+): Promise<number[]> {
+  const kill = (): void => void stopTree(tree, 0).catch(() => undefined)
+  force.addEventListener('abort', kill, { once: true })
+  try {
+    return await stopTree(tree, force.aborted ? 0 : killGraceMs)
+  } finally {
+    force.removeEventListener('abort', kill)
+  }
 }
 
 async function endOf(

@@ -34,6 +34,8 @@ export interface StepRun<Input = unknown> extends StepContext<Input> {
   readonly environment: Readonly<Record<string, string>>
   /** How long a process tree or function that was asked to stop may take before force, in milliseconds. */
   readonly killGraceMs: number
+  /** Aborted when there is no time for politeness any more. */
+  readonly force: AbortSignal
   /** How many bytes of output are kept of a step that does not say so itself. */
   readonly outputLimit: number
   /** Where commands get the pipes for their outputs. */

@@ -14,8 +14,6 @@ export interface StopWatch {
    * firing, the timeout is noticed here.
    */
   stopClock(): void
-  /** How long what was asked to stop may take before force is used, in milliseconds. */
-  graceMs(): number
   /** Lets go of the run's signal. */
   close(): void
 }
@@ -26,7 +24,7 @@ export interface StopWatch {
  * @param title what ran, for the error: `command 'sleep'`
  */
 export function watchStop(
-  { signal: runSignal, killGraceMs }: { signal: AbortSignal; killGraceMs: number },
+  runSignal: AbortSignal,
   timeoutMs: number | undefined,
   title: string,
 ): StopWatch {
@@ -60,17 +58,11 @@ export function watchStop(
       return timedOut
     },
     stopClock,
-    // A server that was lost has no time: the others are about to say that its work has stopped.
-    graceMs: () => (isLost(signal.reason) ? 0 : killGraceMs),
     close() {
       clearTimeout(timer)
       runSignal.removeEventListener('abort', stopForRun)
     },
   }
-}
-
-function isLost(reason: unknown): boolean {
-  return reason instanceof ClusterError && reason.code === 'CW_NODE_LOST'
 }
 
 function toClusterError(reason: unknown, title: string): ClusterError {

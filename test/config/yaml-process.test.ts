@@ -37,6 +37,7 @@ async function perform(process: Process, input: unknown, cwd: string): Promise<u
       environment: {},
       outputLimit: 1024,
       killGraceMs: 1000,
+      force: signal,
       pipes,
     }
     outputs.set(step, await step.perform(run))

@@ -101,6 +101,20 @@ t.test('a declaration waits for a claim that is under way, and fails what it too
   t.same(await runsOfTheDead(db), [])
 })
 
+t.test('a declaration does not wait for ever, and changes nothing then', async t => {
+  const { db, connect } = await openRooms(t)
+  const lane = await addLane(db)
+  const server = await addServer(db)
+  const [id] = (await addRequests(db, { lane })) as [string]
+  const session = await connect()
+  await session.query('begin')
+  await claimIn(session, db, server, lane)
+  await t.rejects(declareLost(db, server, 'other'), { code: '55P03' })
+  t.equal(await stateOf(db, server), 'alive')
+  await session.query('commit')
+  t.same(await declareLost(db, server, 'other'), [id])
+})
+
 t.test('a claim that comes after the declaration waits for it and takes nothing', async t => {
   const { db, connect } = await openRooms(t)
   const lane = await addLane(db)

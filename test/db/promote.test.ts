@@ -26,7 +26,14 @@ t.test(
 
 t.test('with nothing scheduled there is no next time', async t => {
   const { db } = await openRooms(t)
-  t.same(await promote(db), { moved: 0, nextInMs: null })
+  t.same(await promote(db), { moved: 0, isFull: false, nextInMs: null })
+})
+
+t.test('says when there may be more that is due', async t => {
+  const { db } = await openRooms(t)
+  await addRequests(db, { lane: await addLane(db), count: 1001, dueInSeconds: -1 })
+  t.match(await promote(db), { moved: 1000, isFull: true })
+  t.match(await promote(db), { moved: 1, isFull: false })
 })
 
 t.test('8 servers at once promote each of 500 requests once', async t => {

@@ -2,7 +2,6 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { claim, readBackClaim, type Claimed } from '../../lib/db/claim.ts'
 import { finish } from '../../lib/db/finish.ts'
-import { isConnectionFailure } from '../../lib/db/translate-error.ts'
 import { Claimer } from '../../lib/loop/claimer.ts'
 import { startProxy } from '../support/proxy.ts'
 import {
@@ -32,7 +31,6 @@ async function openClaimer(t: Test, { slots = 10 }: { slots?: number } = {}) {
     freeSlots: () => state.slots - started.length,
     claim: (limit, token) => claim(db, { incarnation, lanes: [lane], limit, token }),
     readBack: token => readBackClaim(db, incarnation, token),
-    isConnectionFailure,
     start: ({ id }: Claimed, token) => void started.push({ id, token }),
     pause: () => pauseMs,
   })
@@ -129,10 +127,25 @@ t.test('a lost claim is not looked for for ever', async t => {
   t.equal(await claimer.pass(), 'when woken')
 })
 
-t.test('an error that PostgreSQL answered is no lost answer', async t => {
-  const { direct, db, state, claimer } = await openClaimer(t)
-  await direct.query({ text: `alter table ${db.t.queue} rename to hidden` })
-  await t.rejects(claimer.pass(), { code: 'CW_NOT_MIGRATED' })
-  state.slots = 0
-  t.equal(await claimer.pass(), 'when woken')
+t.test('whatever went wrong with an answer, the claim is read back, and started once', async t => {
+  const { direct, db, lane, incarnation } = await openClaimer(t)
+  const ids = await addRequests(direct, { lane, count: 2 })
+  const started: string[] = []
+  const failure = Object.assign(new Error('too many open files'), { code: 'EMFILE' })
+  const claimer = new Claimer({
+    clock: () => 0,
+    freeSlots: () => 10,
+    async claim(limit, token) {
+      await claim(db, { incarnation, lanes: [lane], limit, token })
+      throw failure
+    },
+    readBack: token => readBackClaim(db, incarnation, token),
+    start: ({ id }) => void started.push(id),
+    pause: () => pauseMs,
+  })
+  await t.rejects(claimer.pass(), failure)
+  t.same(started, [])
+  await t.rejects(claimer.pass(), failure)
+  await t.rejects(claimer.pass(), failure)
+  t.same(started, ids)
 })

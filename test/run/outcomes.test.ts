@@ -60,6 +60,9 @@ const odd = defineProcess({
         },
         cyclic: () => cyclic,
         NUL: () => ({ text: 'a\u0000' }),
+        'throws a message cut in the middle of an emoji': () => {
+          throw new Error(`${'x'.repeat(9970)}${'😀'.repeat(100)}`)
+        },
         huge: () => 'x'.repeat(2_000_000),
         BigInt: () => 1n,
         undefined: () => undefined,
@@ -162,6 +165,11 @@ t.test(
     const cases: Record<string, object> = {
       'throws null': { outcome: 'failed', error: { message: /null/ } },
       'throws text with NUL and half a pair': { outcome: 'failed', error: { message: /a␀b�/ } },
+      'throws a message cut in the middle of an emoji': {
+        outcome: 'failed',
+        error: { message: /xxx😀/ },
+        steps: [{ name: 'odd', state: 'failed' }],
+      },
       cyclic: {
         outcome: 'failed',
         error: { code: 'CW_RESULT_UNSERIALISABLE', message: /contains itself/ },

@@ -53,12 +53,28 @@ t.test('whatever is thrown becomes an error that can be stored', async t => {
   })
 })
 
-t.test('an error of ours passes as it is', async t => {
-  const own = new ClusterError('CW_INPUT_INVALID', 'no such host', { field: 'input.host' })
-  const step = call('a', () => {
-    throw own
+const throwing = (error: unknown) =>
+  call('throws', () => {
+    throw error
   })
-  t.equal(await step.perform(makeRun(t)).catch((error: unknown) => error), own)
+
+t.test('an error of ours passes as it is, unless it would be taken for one of the run', async t => {
+  const own = new ClusterError('CW_UNKNOWN_PROCESS', 'no such process', { field: 'process' })
+  t.equal(
+    await throwing(own)
+      .perform(makeRun(t))
+      .catch((error: unknown) => error),
+    own,
+  )
+  // Of another request, which the function may have enqueued or waited for.
+  for (const code of ['CW_INPUT_INVALID', 'CW_CANCELLED', 'CW_STOPPED'] as const) {
+    const foreign = new ClusterError(code, 'of another request')
+    await t.rejects(throwing(foreign).perform(makeRun(t, {})), {
+      code: 'CW_STEP_FAILED',
+      message: /of another request/,
+      cause: foreign,
+    })
+  }
 })
 
 t.test('at its timeout a function is asked to stop', async t => {

@@ -48,6 +48,7 @@ export interface RunSettings<Input> {
   environment?: Record<string, string>
   signal?: AbortSignal
   killGraceMs?: number
+  force?: AbortSignal
   /** Defaults to a supply of the run's own. */
   pipes?: PipeSupply
   /** Takes the output instead of the recording sink. */
@@ -78,6 +79,7 @@ export function makeRun(t: Test, settings: RunSettings<unknown> = {}): TestRun<u
     sink: settings.write ? { ...sink, write: settings.write } : sink,
     environment: settings.environment ?? { PATH: process.env['PATH'] ?? '/usr/bin:/bin' },
     killGraceMs: settings.killGraceMs ?? 5000,
+    force: settings.force ?? new AbortController().signal,
     outputLimit: 16 * 2 ** 20,
     pipes: settings.pipes ?? makePipes(t),
   }

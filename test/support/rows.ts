@@ -4,7 +4,7 @@ import type { Test } from 'tap'
 import { Database } from '../../lib/db/database.ts'
 import type { Finish } from '../../lib/db/finish.ts'
 import { beginIncarnation, registerNode } from '../../lib/db/incarnations.ts'
-import type { StepRecord } from '../../lib/db/steps.ts'
+import type { StepRecord } from '../../lib/base/record.ts'
 import { createDatabase, type TestDatabaseOptions } from './database.ts'
 
 /** A database of a test's own, with all tables, and ways to look into it. */

@@ -50,10 +50,18 @@ t.test('what is older than the retention goes, with its steps and logs', async t
   t.equal(await purgeFinished(db, 30 * day), 0)
 })
 
+t.test('what is older goes, however much that is younger was enqueued before it', async t => {
+  const before = await countRows()
+  await insertFinished(1000, 1)
+  await insertFinished(1001, 40)
+  t.equal(await purgeFinished(db, 30 * day), 1001)
+  t.equal((await countRows())['finished'], (before['finished'] ?? 0) + 1000)
+})
+
 t.test('several servers may purge at once', async t => {
   await insertFinished(5000, 40)
   const removed = await Promise.all([1, 2, 3, 4].map(() => purgeFinished(db, 30 * day)))
-  // A server that finds the oldest rows locked leaves them to the other; another pass removes what is left.
+  // A server that finds the last rows locked leaves them to the other; another pass removes what is left.
   const rest = await purgeFinished(db, 30 * day)
   t.equal(
     removed.reduce((sum, n) => sum + n, rest),

@@ -1,0 +1,54 @@
+import type { LogStream } from './log-sink.ts'
+
+// What a run tells the database: the words that both of them use.
+
+/** How a finished request ended. */
+export type Outcome = 'succeeded' | 'failed' | 'cancelled'
+
+/** Why a request failed. */
+export type FailureReason =
+  | 'input_invalid'
+  | 'step_failed'
+  | 'step_timeout'
+  | 'server_stopped'
+  | 'server_lost'
+
+/** How a run ended. */
+export interface Ending {
+  readonly outcome: Outcome
+  readonly reason: FailureReason | null
+  /** JSON texts, or null. */
+  readonly error: string | null
+  readonly result: string | null
+}
+
+export type StepPhase = 'step' | 'undo' | 'on_failure'
+export type StepState = 'running' | 'succeeded' | 'failed' | 'skipped' | 'cancelled'
+
+/** What is known of one step of one run. The record of its end replaces that of its beginning, never the reverse. */
+export interface StepRecord {
+  readonly requestId: string
+  readonly phase: StepPhase
+  readonly position: number
+  readonly name: string
+  readonly kind: string
+  readonly state: StepState
+  /** Milliseconds since the run was claimed, by the server's monotonic clock; null for a step that did not start. */
+  readonly startedMs: number | null
+  /** Null for a step that has not ended. */
+  readonly finishedMs: number | null
+  readonly exitCode: number | null
+  /** JSON texts, or null. */
+  readonly error: string | null
+  readonly output: string | null
+}
+
+/** A piece of a request's log: any number of lines, or part of one. */
+export interface LogPiece {
+  readonly requestId: string
+  /** Counts from 1 within the request. */
+  readonly seq: number
+  readonly step: string | null
+  readonly stream: LogStream
+  readonly text: string
+}

@@ -1,0 +1,35 @@
+import { once } from 'node:events'
+import t from 'tap'
+import { Database } from '../lib/db/database.ts'
+import { declareLost } from '../lib/db/incarnations.ts'
+import { call, command, defineProcess } from '../lib/index.ts'
+import { startCluster } from './support/start-cluster.ts'
+
+t.test('a server that was declared lost stops its work at once, and can start anew', async t => {
+  const stubborn = defineProcess({
+    name: 'stubborn',
+    steps: [
+      call('first', () => 1, { undo: () => t.fail('nothing is undone any more') }),
+      command('ignore', { shell: 'trap "" TERM; echo deaf; sleep 60 & wait; sleep 60' }),
+    ],
+  })
+  const { cluster, url } = await startCluster(t, [stubborn], { lostAfter: '2s', killGrace: '1h' })
+  const { id } = await cluster.enqueue(stubborn)
+  for await (const { text } of cluster.logs(id, { follow: true })) if (text === 'deaf\n') break
+  // It is being stopped politely when the server is lost.
+  await cluster.cancel(id)
+  const db = new Database({
+    connectionString: url,
+    schema: 'cluster_worker',
+    applicationName: 'other',
+    maxConnections: 1,
+  })
+  const [{ incarnation } = { incarnation: '' }] = await cluster.nodes()
+  const fenced = once(cluster, 'fenced')
+  t.same(await declareLost(db, incarnation, 'another server'), [id])
+  t.match(await fenced, [{ code: 'CW_NODE_LOST' }])
+  t.match(await cluster.get(id), { outcome: 'failed', reason: 'server_lost' })
+  await cluster.start()
+  t.match(await cluster.nodes(), [{ node: 'a', state: 'alive' }])
+  await db.close()
+})

@@ -1,0 +1,72 @@
+import t from 'tap'
+import { ClusterError } from '../../lib/errors.ts'
+import { call, defineProcess } from '../../lib/index.ts'
+import { Runner } from '../../lib/run/runner.ts'
+import { makePipes } from '../step/step-run.ts'
+
+function makeRunner(t: Parameters<typeof makePipes>[0]) {
+  const finished: { id: string; outcome: string }[] = []
+  const troubles: string[] = []
+  let refusals = 0
+  const runner = new Runner({
+    node: 'a',
+    concurrency: 2,
+    runsFolder: t.testdir(),
+    killGraceMs: 10,
+    outputLimit: 1000,
+    pipes: makePipes(t),
+    environment: {},
+    writeStep: async () => {
+      throw new Error('this record cannot be written')
+    },
+    appendLog: async () => undefined,
+    async finish({ id, outcome, result }) {
+      if (result === '"refuse me"' && refusals++ === 0) throw new Error('this result is refused')
+      finished.push({ id, outcome })
+      return true
+    },
+    onSlotFree: () => undefined,
+    onTrouble: error => troubles.push(error instanceof Error ? error.message : String(error)),
+  })
+  return { runner, finished, troubles }
+}
+
+t.test('what is claimed after the server gave up is not started', async t => {
+  const { runner, finished } = makeRunner(t)
+  let started = 0
+  const process = defineProcess({ name: 'p', steps: [call('one', () => void started++)] })
+  runner.abandonAll(new ClusterError('CW_NODE_LOST', 'given up'))
+  runner.start({ id: '1', process, input: {} }, 'token')
+  await runner.drain()
+  t.equal(started, 0)
+  t.equal(runner.activeCount, 0)
+  t.same(finished, [])
+})
+
+t.test('a record that cannot be written keeps no undo from running', async t => {
+  const { runner, finished, troubles } = makeRunner(t)
+  const undone: string[] = []
+  const process = defineProcess({
+    name: 'p',
+    steps: [
+      call('one', () => 1, { undo: () => undone.push('one') }),
+      call('two', () => {
+        throw new Error('no')
+      }),
+    ],
+  })
+  runner.start({ id: '1', process, input: {} }, 'token')
+  await runner.drain()
+  t.same(undone, ['one'])
+  t.same(finished, [{ id: '1', outcome: 'failed' }])
+  t.ok(troubles.includes('this record cannot be written'))
+})
+
+t.test('an ending that is refused for good becomes a failure', async t => {
+  const { runner, finished, troubles } = makeRunner(t)
+  const process = defineProcess({ name: 'p', steps: [call('one', () => 'refuse me')] })
+  runner.start({ id: '1', process, input: {} }, 'token')
+  await runner.drain()
+  t.same(finished, [{ id: '1', outcome: 'failed' }])
+  t.ok(troubles.includes('this result is refused'))
+})
