@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { silentLogger, type Logger } from './base/logger.ts'
+import type { ClusterEvents } from './cluster-events.ts'
 import { indexByName, readClusterOptions, type ClusterOptions } from './cluster-options.ts'
 import { parseDuration, type Duration } from './base/duration.ts'
 import { cancelRequest, type CancelAnswer } from './db/cancel.ts'
@@ -41,18 +42,6 @@ export interface WaitOptions {
 }
 
 export type EnqueueOptions = RequestOptions & BatchOptions
-
-/** What a Cluster tells; listen with `on` or `once`. */
-export interface ClusterEvents {
-  started: [{ node: string; incarnation: string }]
-  claimed: [{ ids: string[] }]
-  finished: [{ id: string; outcome: string }]
-  /** Another server was declared lost. */
-  declaredLost: [{ node: string; incarnation: string; failed: string[] }]
-  /** This server could no longer prove that it is alive, and has stopped its work. Start a new one. */
-  fenced: [ClusterError]
-  stopped: []
-}
 
 /**
  * One application's door to the cluster: it enqueues and asks, and after `start` it is a server too.

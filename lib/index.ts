@@ -1,4 +1,5 @@
-export { Cluster, type ClusterEvents, type WaitOptions } from './cluster.ts'
+export { Cluster, type WaitOptions } from './cluster.ts'
+export type { ClusterEvents } from './cluster-events.ts'
 export type { ClusterOptions } from './cluster-options.ts'
 export { ClusterError, errorCodes, type ErrorCode, type ErrorDetails } from './errors.ts'
 export { call, type CallOptions } from './step/call.ts'

@@ -1,0 +1,13 @@
+import type { ClusterError } from './errors.ts'
+
+/** What a Cluster tells; listen with `on` or `once`. */
+export interface ClusterEvents {
+  started: [{ node: string; incarnation: string }]
+  claimed: [{ ids: string[] }]
+  finished: [{ id: string; outcome: string }]
+  /** Another server was declared lost. */
+  declaredLost: [{ node: string; incarnation: string; failed: string[] }]
+  /** This server could no longer prove that it is alive, and has stopped its work. Start a new one. */
+  fenced: [ClusterError]
+  stopped: []
+}
