@@ -34,6 +34,11 @@ export interface ClusterOptions {
   passEnv?: readonly string[]
   /** How long a server that vanished is waited for before it is declared lost. Defaults to `5s`; give all servers the same. */
   lostAfter?: Duration
+  /**
+   * Whether a helper process stops all commands when this program dies, and reports the loss at once. It ends a
+   * program that is frozen, or whose event loop is blocked, for most of `lostAfter`. Defaults to true; Linux only.
+   */
+  guardian?: boolean
   /** How long finished requests are kept, with their logs: a duration, or `forever`. Defaults to `30d`. */
   retention?: Duration
   /** How many bytes of output are kept per step. Defaults to 16 MiB. */

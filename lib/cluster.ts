@@ -204,7 +204,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
 
   /**
    * Begins to claim and run requests here.
-   * @throws {ClusterError} CW_DATABASE_UNFIT, CW_NOT_MIGRATED, CW_SCHEMA_NEWER, CW_NODE_ID_TAKEN
+   * @throws {ClusterError} CW_DATABASE_UNFIT, CW_NOT_MIGRATED, CW_SCHEMA_NEWER, CW_NODE_ID_TAKEN, CW_GUARDIAN
    */
   async start(): Promise<void> {
     while (this.#stopping) await this.#stopping

@@ -33,6 +33,7 @@ export interface ServerOptions {
   outputLimit: number
   passEnv: readonly string[]
   lostAfter: number
+  guardian: boolean
   logLevel: LogLevel
   retention: number | 'forever'
 }
@@ -146,6 +147,13 @@ export const options: { readonly [Name in OptionName]: Option<ServerOptions[Name
     ...byDefault(5000, '5s'),
     usedBy: ['server'],
     description: 'How long the others wait for a server that vanished before they declare it lost.',
+  },
+  guardian: {
+    ...toggle(),
+    ...byDefault(true),
+    usedBy: ['server'],
+    description:
+      'Whether a helper process stops the commands of this server when it dies or freezes, and reports the loss; only on Linux.',
   },
   logLevel: {
     ...oneOf<LogLevel>(['trace', 'debug', 'info', 'warn', 'error', 'silent']),

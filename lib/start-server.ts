@@ -2,12 +2,14 @@ import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import type { Logger } from './base/logger.ts'
 import { checkDatabase } from './db/check-database.ts'
+import { connectionSettingsOf } from './db/connection-settings.ts'
 import type { Database } from './db/database.ts'
 import { publishProcesses, type PublishedProcess } from './db/definitions.ts'
 import { registerNode } from './db/incarnations.ts'
 import { checkMigrated } from './db/migrate.ts'
 import { purgeFinished } from './db/purge.ts'
 import { ClusterError, messageOf } from './errors.ts'
+import { startGuardian, type Guardian } from './guardian/start-guardian.ts'
 import { Server, type ServerEvents } from './loop/server.ts'
 import type { ServerOptions } from './options.ts'
 import type { Process } from './step/define-process.ts'
@@ -34,8 +36,11 @@ interface Parts {
   readonly settings: ServerOptions
   readonly processes: readonly Process[]
   readonly logger: Logger
-  readonly events: Omit<ServerEvents, 'trouble'>
+  readonly events: ClusterListeners
 }
+
+/** What the cluster's own listeners are told. */
+type ClusterListeners = Omit<ServerEvents, 'trouble'>
 
 export interface StartedServer {
   readonly server: Server
@@ -69,7 +74,35 @@ async function startNode(parts: Parts): Promise<Server> {
     outputLimit: settings.outputLimit,
     environment: environmentOf(settings.passEnv),
     dataFolder: resolve(settings.dataDir),
+    startGuardian: isGuarded(settings, logger)
+      ? onUnguarded => startGuardianOf(parts, onUnguarded)
+      : undefined,
     events: logged(events, logger),
+  })
+}
+
+function isGuarded({ guardian }: ServerOptions, logger: Logger): boolean {
+  const isPossible = process.platform === 'linux'
+  if (guardian && !isPossible)
+    logger.warn(
+      {},
+      'there is no guardian on this system: when this server dies, its commands go on',
+    )
+  return guardian && isPossible
+}
+
+async function startGuardianOf(
+  { db, settings, logger }: Parts,
+  onUnguarded: (reason: ClusterError) => void,
+): Promise<Guardian> {
+  return startGuardian({
+    node: settings.nodeId,
+    schema: db.schema,
+    connection: await connectionSettingsOf(db.pool),
+    onWatching: (guardian, isFirst) =>
+      logger[isFirst ? 'debug' : 'info']({ guardian }, 'a guardian watches'),
+    onEnded: error => logger.warn({ where: 'guardian' }, messageOf(error)),
+    onUnguarded,
   })
 }
 
@@ -116,7 +149,7 @@ function environmentOf(passEnv: readonly string[]): Record<string, string> {
 }
 
 /** The events, each with its line in the server's log. */
-function logged(events: Omit<ServerEvents, 'trouble'>, logger: Logger): ServerEvents {
+function logged(events: ClusterListeners, logger: Logger): ServerEvents {
   return {
     started(about) {
       logger.info(about, 'server started')

@@ -20,7 +20,7 @@ t.test('the demo loses a server, goes on, and cleans up', async t => {
     ([, ms]) => Number(ms),
   )
   t.ok(waits.length >= 2, 'the server was killed while it ran two requests', { waits })
-  t.ok(Math.min(...waits) > 1900, 'its requests failed after lostAfter, not before', { waits })
+  t.ok(Math.max(...waits) < 1900, 'its guardian reported it before lostAfter was over', { waits })
   t.ok(Math.max(...waits) < 10_000, 'its requests failed soon', { waits })
   t.match(stdout, / 5 of which were enqueued after it/)
 

@@ -1,26 +1,23 @@
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { Batcher } from '../base/batcher.ts'
 import { monotonic } from '../base/clock.ts'
 import { Loop, type NextPass } from '../base/loop.ts'
-import type { LogPiece, StepRecord } from '../base/record.ts'
 import { jitter } from '../base/random.ts'
 import { findCancelRequests } from '../db/cancel.ts'
 import { claim, readBackClaim, type Claimed } from '../db/claim.ts'
 import type { Database } from '../db/database.ts'
-import { finish, type Finish } from '../db/finish.ts'
+import type { Finish } from '../db/finish.ts'
 import { declareLost, findSilent, leave } from '../db/incarnations.ts'
-import { appendLog } from '../db/logs.ts'
 import { promote } from '../db/promote.ts'
-import { writeSteps } from '../db/steps.ts'
-import { isTransient } from '../db/translate-error.ts'
 import { wakeChannel } from '../db/wake.ts'
 import { ClusterError } from '../errors.ts'
+import type { Guardian } from '../guardian/start-guardian.ts'
 import { Runner } from '../run/runner.ts'
 import type { Process } from '../step/define-process.ts'
 import { PipeSupply } from '../step/pipe-supply.ts'
 import { Claimer } from './claimer.ts'
 import { Listener } from './listener.ts'
+import { openRunWriters } from './run-writers.ts'
 import { Watcher } from './watcher.ts'
 import { Witness } from './witness.ts'
 
@@ -41,6 +38,10 @@ export interface ServerSetup {
   readonly outputLimit: number
   readonly environment: Readonly<Record<string, string>>
   readonly dataFolder: string
+  /** None where there cannot be one, or shall not. */
+  readonly startGuardian:
+    | ((onUnguarded: (reason: ClusterError) => void) => Promise<Guardian>)
+    | undefined
   readonly events: ServerEvents
 }
 
@@ -56,13 +57,11 @@ export interface ServerEvents {
   readonly trouble: (error: unknown, where: string) => void
 }
 
-/** How many items one statement writes at the most. */
-const largestBatch = 500
-
 /** All that one node does as long as it lives: it claims, runs, promotes, cancels, and watches the others. */
 export class Server {
   readonly #options: ServerSetup
   readonly #witness: Witness
+  readonly #guardian: Guardian | undefined
   readonly #pipes: PipeSupply
   readonly #runner: Runner
   readonly #loops: Record<'claim' | 'promote' | 'cancel' | 'watch' | 'listen', Loop>
@@ -75,25 +74,36 @@ export class Server {
    * @throws {ClusterError} CW_NODE_ID_TAKEN
    */
   static async start(options: ServerSetup): Promise<Server> {
-    // What is declared below is used by the witness only once it runs.
+    // What is declared below is used by the witness and the guardian only once they run.
     let server: Server | undefined
     const { db, node, version, host, concurrency, lostAfterMs, events } = options
+    const onLost = (reason: ClusterError): void => server?.fence(reason)
+    const guardian = await options.startGuardian?.(onLost)
     const witness = await Witness.begin({
       db,
       about: { node, version, host, pid: process.pid, concurrency },
       lostAfterMs,
-      onLost: reason => server?.fence(reason),
+      onLost,
+      onProven: forMs => guardian?.prove(forMs),
       onError: events.trouble,
+    }).catch((error: unknown) => {
+      guardian?.abandon()
+      throw error
     })
-    server = new Server(options, witness)
+    server = new Server(options, witness, guardian)
+    await guardian?.charge(witness.incarnation).catch(async (error: unknown) => {
+      await server?.leave()
+      throw error
+    })
     for (const loop of Object.values(server.#loops)) loop.start()
     events.started({ node, incarnation: witness.incarnation })
     return server
   }
 
-  private constructor(options: ServerSetup, witness: Witness) {
+  private constructor(options: ServerSetup, witness: Witness, guardian: Guardian | undefined) {
     this.#options = options
     this.#witness = witness
+    this.#guardian = guardian
     this.#pipes = new PipeSupply({ onFailure: error => options.events.trouble(error, 'pipes') })
     this.#runner = this.#makeRunner()
     this.#listener = this.#makeListener()
@@ -141,10 +151,9 @@ export class Server {
   /** Ends the incarnation, after `stopClaiming` and `drain`. */
   async leave(): Promise<void> {
     await Promise.all(Object.values(this.#loops).map(loop => loop.stop()))
-    if (!this.#fenced)
-      await leave(this.#options.db, this.incarnation).catch((error: unknown) =>
-        this.#options.events.trouble(error, 'leave'),
-      )
+    const hasLeft = !this.#fenced && (await this.#endIncarnation())
+    if (hasLeft) await this.#guardian?.leave()
+    else this.#guardian?.abandon()
     await this.#pipes.close()
     this.#writing.abort()
     await this.#listener.close()
@@ -157,25 +166,32 @@ export class Server {
     this.#fenced = reason
     this.#writing.abort(reason)
     this.#runner.abandonAll(reason)
-    void this.#runner.drain().then(() => this.#options.events.fenced(reason))
+    void this.#tellFenced(reason)
+  }
+
+  async #tellFenced(reason: ClusterError): Promise<void> {
+    await this.#runner.drain()
+    this.#guardian?.abandon()
+    this.#options.events.fenced(reason)
+  }
+
+  async #endIncarnation(): Promise<boolean> {
+    try {
+      return await leave(this.#options.db, this.incarnation)
+    } catch (error) {
+      this.#options.events.trouble(error, 'leave')
+      return false
+    }
   }
 
   #makeRunner(): Runner {
     const { db, node, concurrency, killGraceMs, outputLimit, environment, dataFolder, events } =
       this.#options
-    const finishes = this.#batch<Finish, boolean>(async runs => {
-      const ours = new Set(await finish(db, this.incarnation, runs))
-      return runs.map(run => ours.has(run.id))
-    })
-    const steps = this.#batch<StepRecord, void>(async records => {
-      // One statement cannot write one row twice; the later record is the truer one.
-      const latest = new Map(records.map(r => [`${r.requestId}/${r.phase}/${r.position}`, r]))
-      await writeSteps(db, this.incarnation, [...latest.values()])
-      return []
-    })
-    const pieces = this.#batch<LogPiece, void>(async batch => {
-      await appendLog(db, batch)
-      return []
+    const writers = openRunWriters({
+      db,
+      incarnation: this.incarnation,
+      signal: this.#writing.signal,
+      onFinished: ids => this.#guardian?.release(ids),
     })
     return new Runner({
       node,
@@ -183,23 +199,18 @@ export class Server {
       killGraceMs,
       outputLimit,
       pipes: this.#pipes,
-      environment,
+      environment: { ...environment, ...this.#guardian?.environment },
       runsFolder: join(dataFolder, 'runs'),
-      writeStep: entry => steps.add(entry),
-      appendLog: piece => pieces.add(piece),
+      writeStep: writers.writeStep,
+      appendLog: writers.appendLog,
       finish: async run => {
-        const ours = await finishes.add(run)
+        const ours = await writers.finish(run)
         if (ours) events.finished(run.id, run.outcome)
         return ours
       },
       onSlotFree: () => this.#loops.claim.wake(),
       onTrouble: (error, requestId) => events.trouble(error, `request ${requestId}`),
     })
-  }
-
-  #batch<Item, Answer>(write: (items: readonly Item[]) => Promise<readonly Answer[]>) {
-    const { signal } = this.#writing
-    return new Batcher({ write, largest: largestBatch, isTransient, signal })
   }
 
   #makeListener(): Listener {
@@ -249,18 +260,32 @@ export class Server {
       clock: monotonic,
       freeSlots: () => this.#runner.freeSlots,
       claim: async (limit, token) => {
-        const claimed = await claim(db, { incarnation: this.incarnation, lanes, limit, token })
+        const claimed = await this.#cover(
+          await claim(db, { incarnation: this.incarnation, lanes, limit, token }),
+        )
         if (claimed.length > 0) events.claimed(claimed)
         return claimed
       },
-      readBack: token => readBackClaim(db, this.incarnation, token),
+      readBack: async token => this.#cover(await readBackClaim(db, this.incarnation, token)),
       start: ({ id, lane, input }, token) =>
         this.#runner.start({ id, input, process: processes.get(lane) as Process }, token),
       pause: () => this.#pause(),
     })
   }
 
+  /** The guardian knows of all requests that have commands before they start. */
+  async #cover(claimed: Claimed[]): Promise<Claimed[]> {
+    const { processes } = this.#options
+    const ids = claimed.filter(({ lane }) => hasCommands(processes.get(lane))).map(({ id }) => id)
+    if (ids.length > 0) await this.#guardian?.cover(ids)
+    return claimed
+  }
+
   #pause(): number {
     return jitter(this.#options.pollMs, this.#options.pollJitter)
   }
+}
+
+function hasCommands(process: Process | undefined): boolean {
+  return process?.steps.concat(process.onFailure).some(step => step.kind === 'command') ?? false
 }

@@ -19,11 +19,22 @@ export interface WitnessOptions {
   readonly lostAfterMs: number
   /** Called once, when this server can no longer prove that it is alive. */
   readonly onLost: (reason: ClusterError) => void
+  /**
+   * Called with each proof: for so many milliseconds from now nobody else declares this server lost. It is more
+   * than the server gives itself, so that what watches over it comes second.
+   */
+  readonly onProven?: (forMs: number) => void
   readonly onError: (error: unknown, name: string) => void
 }
 
 /** How much of `lostAfter` may pass without proof before the server gives up; the rest is for stopping its work. */
 const provePart = 0.6
+
+/**
+ * How much of `lostAfter` may pass without proof before somebody else must stop this server: it should have
+ * stopped its work by then.
+ */
+const trustPart = 0.8
 
 /** How often the proof is renewed, as a part of `lostAfter`. */
 const heartbeatPart = 0.15
@@ -45,6 +56,8 @@ export class Witness {
   #provenAt: number
   #awaySince: number | undefined
   #backendPid: number | undefined
+  #deadline: NodeJS.Timeout | undefined
+  #hasGivenUp = false
 
   private constructor(
     options: WitnessOptions,
@@ -81,6 +94,7 @@ export class Witness {
       await tryLock(session, db.t, 'incarnation', incarnation)
       const witness = new Witness(options, seq, incarnation, session, provenAt)
       witness.#backendPid = await pidOf(session)
+      witness.#extend()
       witness.#loop.start()
       return witness
     } catch (error) {
@@ -92,22 +106,32 @@ export class Witness {
   /** Gives up the proof; the incarnation should have been ended before. */
   async end(): Promise<void> {
     await this.#loop.stop()
+    this.#hasGivenUp = true
+    clearTimeout(this.#deadline)
     await this.#session?.end().catch(() => undefined)
     this.#session = undefined
   }
 
   async #pass(): Promise<NextPass> {
     const { lostAfterMs } = this.#options
+    if (this.#hasGivenUp) return 'when woken'
+    const beganAt = monotonic()
     try {
       await this.#prove()
       this.#awaySince = undefined
+      this.#extend()
       return lostAfterMs * heartbeatPart
     } catch (error) {
       this.#session?.end().catch(() => undefined)
       this.#session = undefined
       if (error instanceof ClusterError && error.code === 'CW_NODE_LOST') return this.#giveUp(error)
-      this.#awaySince = isDatabaseAway(error) ? (this.#awaySince ?? monotonic()) : undefined
+      if (isDatabaseAway(error)) {
+        // Nobody can declare anything there: it is as good as a proof, up to a limit.
+        this.#awaySince ??= beganAt
+        this.#provenAt = beganAt
+      } else this.#awaySince = undefined
       if (this.#isOverdue()) return this.#giveUp(overdue(this.#options, error))
+      this.#extend()
       if (!isConnectionFailure(error)) this.#options.onError(error, 'witness')
       return Math.min(lostAfterMs * heartbeatPart, 250)
     }
@@ -144,15 +168,34 @@ export class Witness {
     }
   }
 
-  /** Nobody can declare anything in a database that is away, so an outage does not count, up to a limit. */
   #isOverdue(): boolean {
     const now = monotonic()
-    if (this.#awaySince !== undefined) return now - this.#awaySince > longestOutageMs
+    if (now - (this.#awaySince ?? now) > longestOutageMs) return true
     return now - this.#provenAt > this.#options.lostAfterMs * provePart
   }
 
+  /** The deadline has a timer of its own, because an attempt that gets no answer may take longer. */
+  #extend(): void {
+    const { lostAfterMs, onProven } = this.#options
+    if (this.#hasGivenUp) return
+    const ageMs = monotonic() - this.#provenAt
+    onProven?.(lostAfterMs * trustPart - ageMs)
+    clearTimeout(this.#deadline)
+    this.#deadline = setTimeout(
+      // An answer that waits to be read comes first: timers are early when the event loop was held up.
+      () => setImmediate(() => this.#checkDeadline()),
+      Math.max(0, lostAfterMs * provePart - ageMs) + 1,
+    )
+  }
+
+  #checkDeadline(): void {
+    if (this.#isOverdue()) this.#giveUp(overdue(this.#options, undefined))
+  }
+
   #giveUp(reason: ClusterError): NextPass {
-    this.#options.onLost(reason)
+    clearTimeout(this.#deadline)
+    if (!this.#hasGivenUp) this.#options.onLost(reason)
+    this.#hasGivenUp = true
     return 'when woken'
   }
 }

@@ -1,0 +1,26 @@
+import { killCommands } from './kill-commands.ts'
+import { acknowledgement } from './message.ts'
+import type * as reporting from './report-loss.ts'
+import { watchServer } from './watch-server.ts'
+
+// The guardian: a program of its own beside each server, which outlives it. It reads from the server's pipe; when
+// the server is gone, frozen or cut off, it stops the server's commands and then reports the loss.
+
+// These are meant for the server, whose end this process waits for.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
+
+// Nobody reads any more when the server is gone.
+process.stdout.on('error', () => undefined)
+
+let loading: Promise<typeof reporting> | undefined
+const end = await watchServer(process.stdin, () => {
+  process.stdout.write(acknowledgement)
+  // The driver takes a few megabytes, and much longer to load than everything else that is to be done in the end.
+  loading ??= import('./report-loss.ts')
+})
+if (end && loading) {
+  const survivors = await killCommands(end)
+  const { reportLoss } = await loading
+  await reportLoss(end.charge, survivors)
+}
+process.exit()

@@ -1,0 +1,64 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import pg from 'pg'
+import { monotonic } from '../base/clock.ts'
+import { jitter } from '../base/random.ts'
+import type { ConnectionSettings } from '../db/connection-settings.ts'
+import { Database } from '../db/database.ts'
+import { declareLost } from '../db/incarnations.ts'
+import { isTransient } from '../db/translate-error.ts'
+import type { Charge } from './message.ts'
+
+/** How long a database that cannot be reached is tried, in milliseconds. */
+const longestTryMs = 600_000
+
+/** The pauses between the tries, in milliseconds. */
+const backoff = { first: 50, longest: 5000 }
+
+/** A network that swallows everything must not hold up the next try, in milliseconds. */
+const longestAnswerMs = 10_000
+
+/**
+ * Declares the incarnation lost, unless somebody else has. Tries for ten minutes while the database is away.
+ * @param survivors the processes that could not be killed
+ * @throws when it cannot be done: the other servers will notice the loss, later
+ */
+export async function reportLoss(charge: Charge, survivors: readonly number[]): Promise<void> {
+  const { incarnation, schema, connection } = charge
+  const db = openDatabase(connection, schema)
+  const reporter =
+    survivors.length === 0
+      ? 'its guardian'
+      : `its guardian, which was not allowed to stop the processes ${survivors.join(', ')}`
+  const startedAt = monotonic()
+  for (let failures = 0; ; failures++) {
+    try {
+      await declareLost(db, incarnation, reporter)
+      return
+    } catch (error) {
+      if (!isTransient(error) || monotonic() - startedAt > longestTryMs) throw error
+      await delay(jitter(Math.min(backoff.first * 2 ** failures, backoff.longest), 0.5))
+    }
+  }
+}
+
+function openDatabase(
+  { environment, ...connection }: ConnectionSettings,
+  schema: string,
+): Database {
+  Object.assign(process.env, environment)
+  const pool = new pg.Pool({
+    ...connection,
+    application_name: 'cluster-worker guardian',
+    max: 1,
+    connectionTimeoutMillis: longestAnswerMs,
+    statement_timeout: longestAnswerMs,
+    query_timeout: longestAnswerMs,
+  })
+  pool.on('error', () => undefined)
+  return new Database({
+    pool,
+    schema,
+    applicationName: 'cluster-worker guardian',
+    maxConnections: 1,
+  })
+}

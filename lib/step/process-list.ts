@@ -1,0 +1,90 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
+
+/** A process of this machine, as /proc shows it. */
+export interface ListedProcess {
+  readonly pid: number
+  readonly group: number
+  readonly session: number
+  /** When it was started; with the pid it identifies a process for ever. */
+  readonly startTicks: string
+  /** Where its environment lies: chance decides anew for each program, and a fork has that of its parent. */
+  readonly environmentAt: string
+  /** Empty when we may not read it. */
+  readonly environment: Buffer
+}
+
+/**
+ * A process that starts its successor and ends may be gone before we read it, and the successor is not
+ * in our list yet: so the list is read again until it has nothing new. (A host that starts processes
+ * all the time would keep us for ever.)
+ */
+const mostLooks = 20
+
+/** As many processes are looked at before the event loop gets its turn. */
+const processesPerTurn = 64
+
+/**
+ * Processes that are just loading a program are waited for, some milliseconds at a time: on a busy machine that
+ * takes a while. One that takes much longer hangs with the disk that its program is on.
+ */
+const loadingWaitMs = 1
+const mostLoadingWaits = 500
+
+/** All processes that run, except our own. Only on Linux. */
+export async function* listProcesses(): AsyncGenerator<ListedProcess> {
+  const seen = new Set([process.pid])
+  let loadingWaits = 0
+  for (let look = 0; look < mostLooks;) {
+    const unseen = listPids().filter(pid => !seen.has(pid))
+    if (unseen.length === 0) return
+    let isAnyLoading = false
+    for (const [index, pid] of unseen.entries()) {
+      if (index % processesPerTurn === processesPerTurn - 1) await nextTurn()
+      const found = readProcess(pid)
+      if (found === 'loading') isAnyLoading = true
+      else seen.add(pid)
+      if (found && found !== 'loading') yield found
+    }
+    if (isAnyLoading && loadingWaits++ < mostLoadingWaits) await delay(loadingWaitMs)
+    else look++
+  }
+}
+
+/**
+ * One process; undefined when it is gone, or has ended and was only not waited for yet. Between two programs
+ * (in the middle of exec) a process has no environment for a moment: then it is `loading`.
+ */
+export function readProcess(pid: number): ListedProcess | 'loading' | undefined {
+  const environment = readProc(pid, 'environ')
+  const stat = readProc(pid, 'stat')?.toString('latin1')
+  if (!stat) return undefined
+  // The second field is the program's name, which may hold spaces and parentheses.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  const [state = 'X', , group = '0', session = '0'] = fields
+  if (state === 'Z' || state === 'X') return undefined
+  const [memory, code, environmentAt = '0', environmentEnd] = [20, 23, 47, 48].map(n => fields[n])
+  // Where the code is becomes known last. (What has no memory is the kernel's own, or is ending.)
+  const isEmpty = memory === '0' || (code !== '0' && environmentAt === environmentEnd)
+  if (environment?.length === 0 && !isEmpty) return 'loading'
+  return {
+    pid,
+    group: Number(group),
+    session: Number(session),
+    startTicks: fields[19] ?? '',
+    environmentAt,
+    environment: environment ?? Buffer.alloc(0),
+  }
+}
+
+function listPids(): number[] {
+  return readdirSync('/proc').map(Number).filter(Number.isInteger)
+}
+
+function readProc(pid: number, file: 'stat' | 'environ'): Buffer | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,28 @@
+import { call, Cluster, command, defineProcess, type Logger } from '../../lib/index.ts'
+import type { ServerOrder } from './launch-server.ts'
+
+// One server, as a process of its own: node server.ts ORDER. It prints a line of JSON for all that it logs.
+
+const { shells, ...options } = JSON.parse(process.argv[2] ?? '') as ServerOrder
+
+const log = (about: object, msg: string): void => console.log(JSON.stringify({ ...about, msg }))
+const logger: Logger = { debug: log, info: log, warn: log, error: log }
+
+const processes = Object.entries(shells).map(([name, steps]) =>
+  defineProcess({
+    name,
+    steps: steps.map((shell, index) => command(`step ${index + 1}`, { shell })),
+  }),
+)
+const blocked = defineProcess({
+  name: 'blocked',
+  steps: [call('block', () => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0))],
+})
+
+const cluster = new Cluster({ ...options, processes: [...processes, blocked], logger })
+cluster.on('fenced', () => process.exit(75))
+process.on('SIGTERM', () => {
+  void cluster.stop().then(() => process.exit(0))
+})
+await cluster.start()
+log({}, 'ready')
