@@ -68,17 +68,20 @@ function broken(): Error {
   return Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET', syscall: 'read' })
 }
 
-t.test('a charge without a cookie, or without a server, is refused: they say what is killed', async t => {
-  for (const wrong of [
-    { cookie: '' },
-    { cookie: 'x' },
-    { server: { ...charge.server, pid: -1 } },
-    { server: { ...charge.server, startTicks: '' } },
-  ]) {
-    const pipe = new PassThrough()
-    const end = watchServer(pipe, () => undefined)
-    write(pipe, { ...charge, ...wrong })
-    pipe.end()
-    await t.rejects(end, /expected a charge/, JSON.stringify(wrong))
-  }
-})
+t.test(
+  'a charge without a cookie, or without a server, is refused: they say what is killed',
+  async t => {
+    for (const wrong of [
+      { cookie: '' },
+      { cookie: 'x' },
+      { server: { ...charge.server, pid: -1 } },
+      { server: { ...charge.server, startTicks: '' } },
+    ]) {
+      const pipe = new PassThrough()
+      const end = watchServer(pipe, () => undefined)
+      write(pipe, { ...charge, ...wrong })
+      pipe.end()
+      await t.rejects(end, /expected a charge/, JSON.stringify(wrong))
+    }
+  },
+)
