@@ -34,9 +34,14 @@ export interface ClusterOptions {
   passEnv?: readonly string[]
   /** How long a server that vanished is waited for before it is declared lost. Defaults to `5s`; give all servers the same. */
   lostAfter?: Duration
+  /** How long work goes on while every host of the database refuses connections, as in a restart. Defaults to `40s`. */
+  outageGrace?: Duration
+  /** How long this program's event loop may be blocked before the server counts as dead. Defaults to `30s`. */
+  stallLimit?: Duration
   /**
    * Whether a helper process stops all commands when this program dies, and reports the loss at once. It ends a
-   * program that is frozen, or whose event loop is blocked, for most of `lostAfter`. Defaults to true; Linux only.
+   * program that is frozen for most of `lostAfter`, or whose event loop is blocked for longer than `stallLimit`.
+   * Defaults to true; Linux only.
    */
   guardian?: boolean
   /** How long finished requests are kept, with their logs: a duration, or `forever`. Defaults to `30d`. */

@@ -33,6 +33,8 @@ export interface ServerOptions {
   outputLimit: number
   passEnv: readonly string[]
   lostAfter: number
+  outageGrace: number
+  stallLimit: number
   guardian: boolean
   logLevel: LogLevel
   retention: number | 'forever'
@@ -147,6 +149,19 @@ export const options: { readonly [Name in OptionName]: Option<ServerOptions[Name
     ...byDefault(5000, '5s'),
     usedBy: ['server'],
     description: 'How long the others wait for a server that vanished before they declare it lost.',
+  },
+  outageGrace: {
+    ...duration('0ms', '1h'),
+    ...byDefault(40_000, '40s'),
+    usedBy: ['server'],
+    description:
+      'How long a server lets its work go on while every host of the database refuses connections, as in a restart or failover.',
+  },
+  stallLimit: {
+    ...duration('1s', '24d'),
+    ...byDefault(30_000, '30s'),
+    usedBy: ['server'],
+    description: "How long a server's event loop may be blocked before the server counts as dead.",
   },
   guardian: {
     ...toggle(),

@@ -9,13 +9,13 @@ import { registerNode } from './db/incarnations.ts'
 import { checkMigrated } from './db/migrate.ts'
 import { purgeFinished } from './db/purge.ts'
 import { ClusterError, messageOf } from './errors.ts'
-import { startGuardian, type Guardian } from './guardian/start-guardian.ts'
 import { Server, type ServerEvents } from './loop/server.ts'
 import type { ServerOptions } from './options.ts'
 import type { Process } from './step/define-process.ts'
 import { jsonSchemaOf } from './step/json-schema.ts'
 import { Housekeeping } from './trigger/housekeeping.ts'
 import { packageVersion } from './version.ts'
+import type { WitnessSettings } from './witness/message.ts'
 
 /** Variables that commands receive from the server's environment; nothing else of it reaches them. */
 const passedVariables = [
@@ -40,7 +40,7 @@ interface Parts {
 }
 
 /** What the cluster's own listeners are told. */
-type ClusterListeners = Omit<ServerEvents, 'trouble'>
+type ClusterListeners = Omit<ServerEvents, 'trouble' | 'guarded'>
 
 export interface StartedServer {
   readonly server: Server
@@ -57,28 +57,47 @@ async function startNode(parts: Parts): Promise<Server> {
   const { db, settings, processes, logger, events } = parts
   await checkDatabase(db)
   await checkMigrated(db)
-  await registerNode(db, settings.nodeId)
+  const nodeSeq = await registerNode(db, settings.nodeId)
   const lanes = await publishProcesses(db, settings.nodeId, processes.map(describe))
   return Server.start({
     db,
     node: settings.nodeId,
-    version: packageVersion(),
-    host: hostname(),
     processes: new Map(processes.map((process, index) => [lanes[index] as number, process])),
     concurrency: settings.concurrency,
-    pollMs: settings.pollInterval,
-    pollJitter: settings.pollJitter,
     listen: settings.listen,
-    lostAfterMs: settings.lostAfter,
     killGraceMs: settings.killGrace,
     outputLimit: settings.outputLimit,
     environment: environmentOf(settings.passEnv),
     dataFolder: resolve(settings.dataDir),
-    startGuardian: isGuarded(settings, logger)
-      ? onUnguarded => startGuardianOf(parts, onUnguarded)
-      : undefined,
+    witness: await describeWitness(parts, nodeSeq, lanes),
     events: logged(events, logger),
   })
+}
+
+async function describeWitness(
+  { db, settings, logger }: Parts,
+  nodeSeq: string,
+  lanes: readonly number[],
+): Promise<WitnessSettings> {
+  return {
+    schema: db.schema,
+    connection: await connectionSettingsOf(db.pool),
+    nodeSeq,
+    about: {
+      node: settings.nodeId,
+      version: packageVersion(),
+      host: hostname(),
+      pid: process.pid,
+      concurrency: settings.concurrency,
+      lostAfterMs: settings.lostAfter,
+      outageGraceMs: settings.outageGrace,
+    },
+    lanes,
+    pollMs: settings.pollInterval,
+    pollJitter: settings.pollJitter,
+    isGuarded: isGuarded(settings, logger),
+    stallLimitMs: settings.stallLimit,
+  }
 }
 
 function isGuarded({ guardian }: ServerOptions, logger: Logger): boolean {
@@ -89,21 +108,6 @@ function isGuarded({ guardian }: ServerOptions, logger: Logger): boolean {
       'there is no guardian on this system: when this server dies, its commands go on',
     )
   return guardian && isPossible
-}
-
-async function startGuardianOf(
-  { db, settings, logger }: Parts,
-  onUnguarded: (reason: ClusterError) => void,
-): Promise<Guardian> {
-  return startGuardian({
-    node: settings.nodeId,
-    schema: db.schema,
-    connection: await connectionSettingsOf(db.pool),
-    onWatching: (guardian, isFirst) =>
-      logger[isFirst ? 'debug' : 'info']({ guardian }, 'a guardian watches'),
-    onEnded: error => logger.warn({ where: 'guardian' }, messageOf(error)),
-    onUnguarded,
-  })
 }
 
 /** In the background: a cluster that cannot clean up still runs what is asked of it. */
@@ -170,6 +174,9 @@ function logged(events: ClusterListeners, logger: Logger): ServerEvents {
     fenced(reason) {
       logger.error({ code: reason.code }, reason.message)
       events.fenced(reason)
+    },
+    guarded(guardian, isFirst) {
+      logger[isFirst ? 'debug' : 'info']({ guardian }, 'a guardian watches')
     },
     trouble(error, where) {
       const code = error instanceof ClusterError ? error.code : undefined

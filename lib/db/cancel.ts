@@ -14,15 +14,3 @@ export async function cancelRequest(db: Database, id: string): Promise<CancelAns
   })
   return rows[0]?.answer ?? undefined
 }
-
-/** The runs of this incarnation that somebody has asked to cancel. */
-export async function findCancelRequests(db: Database, incarnation: string): Promise<string[]> {
-  const { rows } = await db.query<{ id: string }>({
-    name: `${db.schema}.find_cancel_requests`,
-    text: `
-      select id from ${db.t.running}
-      where incarnation = $1 and cancel_requested_at is not null`,
-    values: [incarnation],
-  })
-  return rows.map(row => row.id)
-}

@@ -1,4 +1,5 @@
-import type pg from 'pg'
+import pg from 'pg'
+import { Database } from './database.ts'
 
 /** How to reach a database: plain data, which another process can be told as JSON. */
 export interface ConnectionSettings {
@@ -29,6 +30,27 @@ export async function connectionSettingsOf({ options }: pg.Pool): Promise<Connec
     ssl: typeof ssl === 'object' ? plainTls(ssl) : ssl,
     environment: driverVariables(),
   }
+}
+
+/** Opens what another process or thread of ours was told; it connects when it is first used. */
+export function openDatabase(
+  { environment, ...connection }: ConnectionSettings,
+  about: { schema: string; applicationName: string; longestAnswerMs?: number },
+): Database {
+  Object.assign(process.env, environment)
+  const { schema, applicationName, longestAnswerMs } = about
+  const pool = new pg.Pool({
+    ...connection,
+    application_name: applicationName,
+    max: 1,
+    ...(longestAnswerMs !== undefined && {
+      connectionTimeoutMillis: longestAnswerMs,
+      statement_timeout: longestAnswerMs,
+      query_timeout: longestAnswerMs,
+    }),
+  })
+  pool.on('error', () => undefined)
+  return new Database({ pool, schema, applicationName, maxConnections: 1 })
 }
 
 /** Key and certificates may be given as bytes. The pool hides the key from whoever lists its options. */

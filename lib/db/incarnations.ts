@@ -1,5 +1,4 @@
 import type { Database, Queryable } from './database.ts'
-import { isHeld } from './locks.ts'
 import type { Tables } from './tables.ts'
 
 export interface NodeDescription {
@@ -8,6 +7,10 @@ export interface NodeDescription {
   host: string
   pid: number
   concurrency: number
+  /** How long the others must wait for it before they declare it lost, in milliseconds. */
+  lostAfterMs: number
+  /** How long it may go on without proof while the database is away, in milliseconds. */
+  outageGraceMs: number
 }
 
 /** Makes the node known and gives the number of its identity lock. */
@@ -27,16 +30,43 @@ export async function registerNode(db: Database, node: string): Promise<string> 
 /** Begins a new life of the node. Runs on the session that holds the node's identity lock. */
 export async function beginIncarnation(
   session: Queryable,
-  db: Database,
+  t: Tables,
   about: NodeDescription,
 ): Promise<string> {
   const { rows } = await session.query<{ id: string }>({
     text: `
-      insert into ${db.t.incarnation} (node, version, host, pid, concurrency)
-      values ($1, $2, $3, $4, $5) returning id`,
-    values: [about.node, about.version, about.host, about.pid, about.concurrency],
+      with begun as (
+        insert into ${t.incarnation} (node, version, host, pid, concurrency, lost_after_ms, outage_grace_ms)
+        values ($1, $2, $3, $4, $5, $6, $7) returning id
+      )
+      insert into ${t.witness} (incarnation) select id from begun returning incarnation as id`,
+    values: [
+      about.node,
+      about.version,
+      about.host,
+      about.pid,
+      about.concurrency,
+      about.lostAfterMs,
+      about.outageGraceMs,
+    ],
   })
   return rows[0]?.id as string
+}
+
+/**
+ * Another session proves the incarnation from now on.
+ *
+ * A declaration that is under way share-locks the row: then this waits for it, and the next pulse tells how it ended.
+ */
+export async function countSession(
+  session: Queryable,
+  t: Tables,
+  incarnation: string,
+): Promise<void> {
+  await session.query({
+    text: `update ${t.witness} set sessions = sessions + 1 where incarnation = $1`,
+    values: [incarnation],
+  })
 }
 
 /**
@@ -63,32 +93,6 @@ export async function leave(db: Database, incarnation: string): Promise<boolean>
   })
 }
 
-/** Whether the incarnation may still act. */
-export async function isAlive(
-  session: Queryable,
-  t: Tables,
-  incarnation: string,
-): Promise<boolean> {
-  const { rows } = await session.query<{ state: string }>({
-    text: `select state from ${t.incarnation} where id = $1`,
-    values: [incarnation],
-  })
-  return rows[0]?.state === 'alive'
-}
-
-/** The incarnations that should be alive but whose witness session is gone. */
-export async function findSilent(db: Database): Promise<{ id: string; node: string }[]> {
-  const { t } = db
-  const { rows } = await db.query<{ id: string; node: string }>({
-    name: `${db.schema}.find_silent`,
-    text: `
-      select i.id, i.node from ${t.incarnation} as i
-      where i.state = 'alive' and not ${isHeld(t, 'incarnation', 'i.id')}
-      order by i.id`,
-  })
-  return rows
-}
-
 /** How long a declaration waits for one lock: the others that are silent must not wait behind it. */
 const lockTimeout = '1s'
 
@@ -98,7 +102,9 @@ const lockTimeout = '1s'
  *
  * The update waits for claims and finishes in the incarnation's name that are under way (they share-lock its
  * row) and shuts out later ones. The delete is a statement of its own, so that it sees what they did.
- * @returns the ids of the requests that failed; undefined when the incarnation had ended already
+ * @param sessions how many sessions had proved it when its silence began; when there is another one, it was not
+ *   silent all the time, and is not declared lost. Not needed by who knows otherwise that it has stopped its work
+ * @returns the ids of the requests that failed; undefined when the incarnation had ended already, or proved itself
  * @throws SQLSTATE 55P03 when one of those is still under way after a second; nothing has changed then, and a later
  *   declaration may succeed
  */
@@ -106,10 +112,13 @@ export async function declareLost(
   db: Database,
   incarnation: string,
   declaredBy: string,
+  sessions?: number,
 ): Promise<string[] | undefined> {
   const { t } = db
   return db.transaction(async client => {
     await client.query({ text: `set local lock_timeout = '${lockTimeout}'` })
+    if (sessions !== undefined && !(await isUnproved(client, t, incarnation, sessions)))
+      return undefined
     const { rows } = await client.query<{ node: string }>({
       text: `
         update ${t.incarnation} set state = 'lost', ended_at = clock_timestamp()
@@ -141,4 +150,18 @@ export async function declareLost(
     })
     return ids
   })
+}
+
+/** The lock keeps a new session of the incarnation from proving it until the declaration has ended. */
+async function isUnproved(
+  client: Queryable,
+  t: Tables,
+  incarnation: string,
+  sessions: number,
+): Promise<boolean> {
+  const { rows } = await client.query<{ sessions: number }>({
+    text: `select sessions from ${t.witness} where incarnation = $1 for share`,
+    values: [incarnation],
+  })
+  return (rows[0]?.sessions ?? 0) === sessions
 }

@@ -5,6 +5,8 @@ export interface Tables {
   readonly schema: string
   readonly node: string
   readonly incarnation: string
+  readonly witness: string
+  readonly era: string
   readonly process: string
   readonly lane: string
   readonly request: string
@@ -36,6 +38,8 @@ export function tablesOf(schema: string): Tables {
     schema: `"${schema}"`,
     node: name('node'),
     incarnation: name('incarnation'),
+    witness: name('witness'),
+    era: name('era'),
     process: name('process'),
     lane: name('lane'),
     request: name('request'),

@@ -1,9 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import pg from 'pg'
 import { monotonic } from '../base/clock.ts'
 import { jitter } from '../base/random.ts'
-import type { ConnectionSettings } from '../db/connection-settings.ts'
-import { Database } from '../db/database.ts'
+import { openDatabase } from '../db/connection-settings.ts'
 import { declareLost } from '../db/incarnations.ts'
 import { isTransient } from '../db/translate-error.ts'
 import type { Charge } from './message.ts'
@@ -24,7 +22,11 @@ const longestAnswerMs = 10_000
  */
 export async function reportLoss(charge: Charge, survivors: readonly number[]): Promise<void> {
   const { incarnation, schema, connection } = charge
-  const db = openDatabase(connection, schema)
+  const db = openDatabase(connection, {
+    schema,
+    applicationName: 'cluster-worker guardian',
+    longestAnswerMs,
+  })
   const reporter =
     survivors.length === 0
       ? 'its guardian'
@@ -39,26 +41,4 @@ export async function reportLoss(charge: Charge, survivors: readonly number[]): 
       await delay(jitter(Math.min(backoff.first * 2 ** failures, backoff.longest), 0.5))
     }
   }
-}
-
-function openDatabase(
-  { environment, ...connection }: ConnectionSettings,
-  schema: string,
-): Database {
-  Object.assign(process.env, environment)
-  const pool = new pg.Pool({
-    ...connection,
-    application_name: 'cluster-worker guardian',
-    max: 1,
-    connectionTimeoutMillis: longestAnswerMs,
-    statement_timeout: longestAnswerMs,
-    query_timeout: longestAnswerMs,
-  })
-  pool.on('error', () => undefined)
-  return new Database({
-    pool,
-    schema,
-    applicationName: 'cluster-worker guardian',
-    maxConnections: 1,
-  })
 }

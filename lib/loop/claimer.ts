@@ -10,8 +10,8 @@ export interface ClaimerOptions {
   /** What a claim took whose answer was lost. */
   readBack(token: string): Promise<Claimed[]>
   start(claimed: Claimed, token: string): void
-  /** How long to wait after an answer that had fewer requests than asked for, in milliseconds. */
-  readonly pause: () => number
+  /** How long to wait before the token of a claim is read back once more, in milliseconds. */
+  readonly retryMs: number
 }
 
 /** How many requests one claim takes at the most, so that the statement stays short. */
@@ -38,12 +38,11 @@ export class Claimer {
   }
 
   async pass(): Promise<NextPass> {
-    const { freeSlots, pause } = this.#options
+    const { freeSlots } = this.#options
     for (const token of this.#unanswered.keys()) await this.#readBack(token)
     const limit = Math.min(freeSlots(), largestClaim)
-    if (limit <= 0) return this.#unanswered.size > 0 ? pause() : 'when woken'
-    const claimed = await this.#claim(limit)
-    return claimed === limit ? 0 : pause()
+    if (limit > 0 && (await this.#claim(limit)) === limit) return 0
+    return this.#unanswered.size > 0 ? this.#options.retryMs : 'when woken'
   }
 
   async #claim(limit: number): Promise<number> {

@@ -1,47 +1,40 @@
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { monotonic } from '../base/clock.ts'
-import { Loop, type NextPass } from '../base/loop.ts'
-import { jitter } from '../base/random.ts'
-import { findCancelRequests } from '../db/cancel.ts'
+import { Loop } from '../base/loop.ts'
 import { claim, readBackClaim, type Claimed } from '../db/claim.ts'
 import type { Database } from '../db/database.ts'
 import type { Finish } from '../db/finish.ts'
-import { declareLost, findSilent, leave } from '../db/incarnations.ts'
+import { connectionSettingsOf } from '../db/connection-settings.ts'
+import { rememberEra } from '../db/era.ts'
+import { declareLost, leave } from '../db/incarnations.ts'
 import { promote } from '../db/promote.ts'
 import { wakeChannel } from '../db/wake.ts'
 import { ClusterError } from '../errors.ts'
-import type { Guardian } from '../guardian/start-guardian.ts'
 import { Runner } from '../run/runner.ts'
-import type { Process } from '../step/define-process.ts'
+import { hasCommands, type Process } from '../step/define-process.ts'
 import { PipeSupply } from '../step/pipe-supply.ts'
+import type { WitnessSettings } from '../witness/message.ts'
+import { startWitness, type WitnessThread } from '../witness/start-witness.ts'
+import type { Look } from '../witness/witness.ts'
 import { Claimer } from './claimer.ts'
 import { Listener } from './listener.ts'
+import { LossDeclarer } from './loss-declarer.ts'
+import { Promoter } from './promoter.ts'
 import { openRunWriters } from './run-writers.ts'
-import { Watcher } from './watcher.ts'
-import { Witness } from './witness.ts'
 
 export interface ServerSetup {
   readonly db: Database
   readonly node: string
-  readonly version: string
-  readonly host: string
   /** The processes that this server knows, by their lanes. */
   readonly processes: ReadonlyMap<number, Process>
   readonly concurrency: number
-  readonly pollMs: number
-  /** How much a poll's pause varies, as a part of it. */
-  readonly pollJitter: number
   readonly listen: boolean
-  readonly lostAfterMs: number
   readonly killGraceMs: number
   readonly outputLimit: number
   readonly environment: Readonly<Record<string, string>>
   readonly dataFolder: string
-  /** None where there cannot be one, or shall not. */
-  readonly startGuardian:
-    | ((onUnguarded: (reason: ClusterError) => void) => Promise<Guardian>)
-    | undefined
+  readonly witness: WitnessSettings
   readonly events: ServerEvents
 }
 
@@ -54,60 +47,85 @@ export interface ServerEvents {
   declaredLost(lost: { node: string; incarnation: string; failed: string[] }): void
   /** This server can no longer prove that it is alive; it has stopped its work. */
   fenced(reason: ClusterError): void
+  /** A guardian watches, the first or another one. */
+  guarded(by: number | undefined, isFirst: boolean): void
   readonly trouble: (error: unknown, where: string) => void
 }
 
 /** All that one node does as long as it lives: it claims, runs, promotes, cancels, and watches the others. */
 export class Server {
   readonly #options: ServerSetup
-  readonly #witness: Witness
-  readonly #guardian: Guardian | undefined
+  readonly #witness: WitnessThread
   readonly #pipes: PipeSupply
   readonly #runner: Runner
-  readonly #loops: Record<'claim' | 'promote' | 'cancel' | 'watch' | 'listen', Loop>
+  readonly #claiming: Loop
+  readonly #promoter: Promoter
+  readonly #declarer: LossDeclarer
+  readonly #listening: Loop
   readonly #listener: Listener
   readonly #writing = new AbortController()
   #fenced: ClusterError | undefined
 
   /**
    * Begins a new incarnation of the node and starts its loops.
-   * @throws {ClusterError} CW_NODE_ID_TAKEN
+   * @throws {ClusterError} CW_NODE_ID_TAKEN, CW_GUARDIAN
    */
   static async start(options: ServerSetup): Promise<Server> {
-    // What is declared below is used by the witness and the guardian only once they run.
-    let server: Server | undefined
-    const { db, node, version, host, concurrency, lostAfterMs, events } = options
-    const onLost = (reason: ClusterError): void => server?.fence(reason)
-    const guardian = await options.startGuardian?.(onLost)
-    const witness = await Witness.begin({
-      db,
-      about: { node, version, host, pid: process.pid, concurrency },
-      lostAfterMs,
-      onLost,
-      onProven: forMs => guardian?.prove(forMs),
-      onError: events.trouble,
-    }).catch((error: unknown) => {
-      guardian?.abandon()
-      throw error
+    // What the witness tells is for the server that it belongs to, which comes into being just after it.
+    const { promise: made, resolve } = Promise.withResolvers<Server>()
+    const tell = (what: (server: Server) => void): void => void made.then(what)
+    const { events, node } = options
+    const witness = await startWitness(options.witness, {
+      look: look => tell(server => server.#heed(look)),
+      silent: others => tell(server => server.#declarer.declare(others)),
+      newEra: () => tell(server => server.#rememberEra()),
+      disconnected: () => tell(server => server.#renewPassword()),
+      lost: reason => tell(server => server.fence(reason)),
+      error: events.trouble,
+      guarded: (by, isFirst) => events.guarded(by, isFirst),
     })
-    server = new Server(options, witness, guardian)
-    await guardian?.charge(witness.incarnation).catch(async (error: unknown) => {
-      await server?.leave()
-      throw error
-    })
-    for (const loop of Object.values(server.#loops)) loop.start()
+    const server = new Server(options, witness)
+    server.#claiming.start()
+    server.#promoter.start()
+    if (options.listen) server.#listening.start()
+    resolve(server)
     events.started({ node, incarnation: witness.incarnation })
     return server
   }
 
-  private constructor(options: ServerSetup, witness: Witness, guardian: Guardian | undefined) {
+  private constructor(options: ServerSetup, witness: WitnessThread) {
+    const { db, node, events } = options
     this.#options = options
     this.#witness = witness
-    this.#guardian = guardian
-    this.#pipes = new PipeSupply({ onFailure: error => options.events.trouble(error, 'pipes') })
+    this.#pipes = new PipeSupply({ onFailure: error => events.trouble(error, 'pipes') })
     this.#runner = this.#makeRunner()
-    this.#listener = this.#makeListener()
-    this.#loops = this.#makeLoops()
+    const claimer = this.#makeClaimer()
+    this.#claiming = new Loop({
+      name: 'claim',
+      pass: async () => (this.#fenced ? 'when woken' : claimer.pass()),
+      onError: events.trouble,
+    })
+    this.#promoter = new Promoter({
+      clock: monotonic,
+      promote: () => promote(db),
+      onPromoted: () => this.#claiming.wake(),
+      onError: events.trouble,
+    })
+    this.#declarer = new LossDeclarer({
+      declareLost: ({ id, sessions }) => declareLost(db, id, node, sessions),
+      onLost: lost => events.declaredLost(lost),
+      onError: error => events.trouble(error, 'watch'),
+    })
+    this.#listener = new Listener({
+      connect: () => db.connectAlone({ application_name: `cluster-worker listener ${node}` }),
+      channel: wakeChannel(db),
+      onHint: hint => (hint === 'queue' ? this.#claiming.wake() : this.#witness.look()),
+    })
+    this.#listening = new Loop({
+      name: 'listen',
+      pass: () => this.#listener.pass(),
+      onError: events.trouble,
+    })
   }
 
   get incarnation(): string {
@@ -120,12 +138,12 @@ export class Server {
 
   /** Looks for work at once. */
   wake(): void {
-    this.#loops.claim.wake()
+    this.#claiming.wake()
   }
 
   /** Claims nothing more; resolves when no claim is under way. */
   async stopClaiming(): Promise<void> {
-    await this.#loops.claim.stop()
+    await this.#claiming.stop()
   }
 
   /** Resolves when all that was claimed has finished, or after so many milliseconds. */
@@ -150,10 +168,15 @@ export class Server {
 
   /** Ends the incarnation, after `stopClaiming` and `drain`. */
   async leave(): Promise<void> {
-    await Promise.all(Object.values(this.#loops).map(loop => loop.stop()))
+    await Promise.all([
+      this.#claiming.stop(),
+      this.#promoter.stop(),
+      this.#listening.stop(),
+      this.#declarer.idle(),
+    ])
     const hasLeft = !this.#fenced && (await this.#endIncarnation())
-    if (hasLeft) await this.#guardian?.leave()
-    else this.#guardian?.abandon()
+    if (hasLeft) await this.#witness.leave()
+    else this.#witness.abandon()
     await this.#pipes.close()
     this.#writing.abort()
     await this.#listener.close()
@@ -171,7 +194,7 @@ export class Server {
 
   async #tellFenced(reason: ClusterError): Promise<void> {
     await this.#runner.drain()
-    this.#guardian?.abandon()
+    this.#witness.abandon()
     this.#options.events.fenced(reason)
   }
 
@@ -191,7 +214,7 @@ export class Server {
       db,
       incarnation: this.incarnation,
       signal: this.#writing.signal,
-      onFinished: ids => this.#guardian?.release(ids),
+      onFinished: ids => this.#witness.release(ids),
     })
     return new Runner({
       node,
@@ -199,7 +222,7 @@ export class Server {
       killGraceMs,
       outputLimit,
       pipes: this.#pipes,
-      environment: { ...environment, ...this.#guardian?.environment },
+      environment: { ...environment, ...this.#witness.environment },
       runsFolder: join(dataFolder, 'runs'),
       writeStep: writers.writeStep,
       appendLog: writers.appendLog,
@@ -208,49 +231,9 @@ export class Server {
         if (ours) events.finished(run.id, run.outcome)
         return ours
       },
-      onSlotFree: () => this.#loops.claim.wake(),
+      onSlotFree: () => this.#claiming.wake(),
       onTrouble: (error, requestId) => events.trouble(error, `request ${requestId}`),
     })
-  }
-
-  #makeListener(): Listener {
-    const { db, node } = this.#options
-    return new Listener({
-      connect: () => db.connectAlone({ application_name: `cluster-worker listener ${node}` }),
-      channel: wakeChannel(db),
-      onHint: hint => this.#loops[hint === 'cancel' ? 'cancel' : 'claim'].wake(),
-    })
-  }
-
-  #makeLoops() {
-    const { db, listen, pollMs, lostAfterMs, events } = this.#options
-    const claimer = this.#makeClaimer()
-    const watcher = new Watcher({
-      lostAfterMs,
-      clock: monotonic,
-      findSilent: () => findSilent(db),
-      declareLost: incarnation => declareLost(db, incarnation, this.#options.node),
-      onLost: lost => events.declaredLost(lost),
-      onError: error => events.trouble(error, 'watch'),
-    })
-    const loop = (name: string, pass: () => Promise<NextPass>): Loop =>
-      new Loop({ name, pass, onError: events.trouble })
-    return {
-      claim: loop('claim', async () => (this.#fenced ? 'when woken' : claimer.pass())),
-      promote: loop('promote', async () => {
-        const { moved, isFull, nextInMs } = await promote(db)
-        if (moved > 0) this.#loops.claim.wake()
-        if (isFull) return 0
-        return Math.min(this.#pause(), nextInMs ?? pollMs)
-      }),
-      cancel: loop('cancel', async () => {
-        if (this.#runner.activeCount > 0)
-          for (const id of await findCancelRequests(db, this.incarnation)) this.#runner.cancel(id)
-        return this.#pause()
-      }),
-      watch: loop('watch', () => watcher.pass()),
-      listen: loop('listen', async () => (listen ? this.#listener.pass() : 'when woken')),
-    }
   }
 
   #makeClaimer(): Claimer {
@@ -269,23 +252,38 @@ export class Server {
       readBack: async token => this.#cover(await readBackClaim(db, this.incarnation, token)),
       start: ({ id, lane, input }, token) =>
         this.#runner.start({ id, input, process: processes.get(lane) as Process }, token),
-      pause: () => this.#pause(),
+      retryMs: this.#options.witness.pollMs,
     })
   }
 
   /** The guardian knows of all requests that have commands before they start. */
   async #cover(claimed: Claimed[]): Promise<Claimed[]> {
     const { processes } = this.#options
-    const ids = claimed.filter(({ lane }) => hasCommands(processes.get(lane))).map(({ id }) => id)
-    if (ids.length > 0) await this.#guardian?.cover(ids)
+    const ids = claimed
+      .filter(({ lane }) => hasCommands(processes.get(lane) as Process))
+      .map(({ id }) => id)
+    if (ids.length > 0) await this.#witness.cover(ids)
     return claimed
   }
 
-  #pause(): number {
-    return jitter(this.#options.pollMs, this.#options.pollJitter)
+  #heed({ cancels, isQueued, dueInMs }: Look): void {
+    for (const id of cancels) this.#runner.cancel(id)
+    if (isQueued) this.#claiming.wake()
+    this.#promoter.expect(dueInMs)
   }
-}
 
-function hasCommands(process: Process | undefined): boolean {
-  return process?.steps.concat(process.onFailure).some(step => step.kind === 'command') ?? false
+  #rememberEra(): void {
+    const { db, events } = this.#options
+    rememberEra(db, db.t).catch((error: unknown) => events.trouble(error, 'era'))
+  }
+
+  /** A password that comes from a function may have run out. */
+  #renewPassword(): void {
+    const { db, events } = this.#options
+    if (typeof db.pool.options.password !== 'function') return
+    connectionSettingsOf(db.pool).then(
+      connection => this.#witness.reconnect(connection),
+      (error: unknown) => events.trouble(error, 'password'),
+    )
+  }
 }

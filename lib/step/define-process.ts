@@ -110,3 +110,8 @@ function wrong(field: string, expected: string, got: unknown): ClusterError {
     { field },
   )
 }
+
+/** Whether running it starts programs. */
+export function hasCommands({ steps, onFailure }: Process): boolean {
+  return [...steps, ...onFailure].some(step => step.kind === 'command')
+}

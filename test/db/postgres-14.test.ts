@@ -4,7 +4,7 @@ import { cancelRequest } from '../../lib/db/cancel.ts'
 import { checkDatabase } from '../../lib/db/check-database.ts'
 import { claim } from '../../lib/db/claim.ts'
 import { finish } from '../../lib/db/finish.ts'
-import { declareLost, findSilent, leave } from '../../lib/db/incarnations.ts'
+import { declareLost, leave } from '../../lib/db/incarnations.ts'
 import { checkMigrated } from '../../lib/db/migrate.ts'
 import { listNodes } from '../../lib/db/nodes.ts'
 import { promote } from '../../lib/db/promote.ts'
@@ -16,6 +16,7 @@ import {
   addLane,
   addRequests,
   addServer,
+  findSilent,
   openRooms,
   outcomes,
   stepRecord,

@@ -25,13 +25,21 @@ t.test('a server that freezes is killed with its commands, and its requests fail
   t.strictSame(await server.cluster.get(id), record, 'nothing that it does later counts')
 })
 
-t.test('a server whose event loop is blocked is killed', async t => {
-  const server = await startServer(t, { shells, lostAfter })
+t.test('a server whose event loop is blocked for good is killed', async t => {
+  const server = await startServer(t, { shells, lostAfter, stallLimit: '1s' })
   const id = await server.begin('long', 3)
-  const blocked = await server.cluster.enqueue('blocked')
+  const blocked = await server.cluster.enqueue('block')
   t.strictSame(await server.watchEnd(blocked.id), [])
   t.strictSame(await server.ended, [null, 'SIGKILL'])
   t.match(await server.cluster.get(id), noticed)
+})
+
+t.test('one whose event loop is blocked for longer than lostAfter is only busy', async t => {
+  const server = await startServer(t, { shells, lostAfter: '1500ms' })
+  const { id } = await server.cluster.enqueue('block', { forMs: 4000 })
+  t.match(await server.cluster.wait(id), { outcome: 'succeeded' })
+  const [node] = await server.cluster.nodes()
+  t.match(node, { state: 'alive', succeeded: 1 })
 })
 
 t.test('a server that gets no answer stops its work itself, before its guardian must', async t => {

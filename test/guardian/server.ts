@@ -14,12 +14,18 @@ const processes = Object.entries(shells).map(([name, steps]) =>
     steps: steps.map((shell, index) => command(`step ${index + 1}`, { shell })),
   }),
 )
-const blocked = defineProcess({
-  name: 'blocked',
-  steps: [call('block', () => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0))],
+/** Blocks the event loop, for ever when it is not told for how long. */
+const block = defineProcess({
+  name: 'block',
+  steps: [
+    call('block', ({ input }) => {
+      const { forMs } = input as { forMs?: number }
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, forMs)
+    }),
+  ],
 })
 
-const cluster = new Cluster({ ...options, processes: [...processes, blocked], logger })
+const cluster = new Cluster({ ...options, processes: [...processes, block], logger })
 cluster.on('fenced', () => process.exit(75))
 process.on('SIGTERM', () => {
   void cluster.stop().then(() => process.exit(0))

@@ -15,7 +15,7 @@ import {
 } from '../support/rows.ts'
 import { untilBlocked } from '../support/until.ts'
 
-const pauseMs = 1234
+const retryMs = 1234
 
 /** A claimer on real functions, behind a proxy; what it starts is only written down. */
 async function openClaimer(t: Test, { slots = 10 }: { slots?: number } = {}) {
@@ -32,7 +32,7 @@ async function openClaimer(t: Test, { slots = 10 }: { slots?: number } = {}) {
     claim: (limit, token) => claim(db, { incarnation, lanes: [lane], limit, token }),
     readBack: token => readBackClaim(db, incarnation, token),
     start: ({ id }: Claimed, token) => void started.push({ id, token }),
-    pause: () => pauseMs,
+    retryMs,
   })
   return { direct, db, connect, proxy, lane, incarnation, started, state, claimer }
 }
@@ -41,14 +41,14 @@ const idsOf = (rows: readonly { id: string }[]) => rows.map(({ id }) => id)
 
 t.test('claims as many as there are slots, and says when to look again', async t => {
   const { direct, lane, started, state, claimer } = await openClaimer(t, { slots: 3 })
-  t.equal(await claimer.pass(), pauseMs, 'nothing is there')
+  t.equal(await claimer.pass(), 'when woken', 'nothing is there')
   const ids = await addRequests(direct, { lane, count: 4 })
   t.equal(await claimer.pass(), 0, 'there may be more')
   t.same(idsOf(started), ids.slice(0, 3))
   t.equal(await claimer.pass(), 'when woken', 'no slot is free')
   t.match(await roomsOf(direct), { queue: ids.slice(3), running: ids.slice(0, 3) })
   state.slots = 5
-  t.equal(await claimer.pass(), pauseMs, 'that was all')
+  t.equal(await claimer.pass(), 'when woken', 'that was all')
   t.same(idsOf(started), ids)
 })
 
@@ -121,7 +121,7 @@ t.test('a lost claim is not looked for for ever', async t => {
   await t.rejects(claimer.pass(), { code: 'CW_CONNECTION' })
   await cut
   state.slots = 0
-  t.equal(await claimer.pass(), pauseMs, 'comes back to look')
+  t.equal(await claimer.pass(), retryMs, 'comes back to look')
   state.now += 60_001
   await claimer.pass()
   t.equal(await claimer.pass(), 'when woken')
@@ -141,7 +141,7 @@ t.test('whatever went wrong with an answer, the claim is read back, and started 
     },
     readBack: token => readBackClaim(db, incarnation, token),
     start: ({ id }) => void started.push(id),
-    pause: () => pauseMs,
+    retryMs,
   })
   await t.rejects(claimer.pass(), failure)
   t.same(started, [])

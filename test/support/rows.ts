@@ -3,7 +3,8 @@ import type { Client } from 'pg'
 import type { Test } from 'tap'
 import { Database } from '../../lib/db/database.ts'
 import type { Finish } from '../../lib/db/finish.ts'
-import { beginIncarnation, registerNode } from '../../lib/db/incarnations.ts'
+import { beginIncarnation, registerNode, type NodeDescription } from '../../lib/db/incarnations.ts'
+import { pulse, type OtherIncarnation } from '../../lib/db/pulse.ts'
 import type { StepRecord } from '../../lib/base/record.ts'
 import { createDatabase, type TestDatabaseOptions } from './database.ts'
 
@@ -55,7 +56,26 @@ export async function addLane(db: Database, process: string = 'work'): Promise<n
 /** A server that lives, without a session that proves it. @returns its incarnation */
 export async function addServer(db: Database, node: string = randomUUID()): Promise<string> {
   await registerNode(db, node)
-  return beginIncarnation(db, db, { node, version: '1', host: 'here', pid: 1, concurrency: 10 })
+  return beginIncarnation(db, db.t, describeNode(node))
+}
+
+/** A node as a server describes it. */
+export function describeNode(node: string): NodeDescription {
+  return {
+    node,
+    version: '1',
+    host: 'here',
+    pid: 1,
+    concurrency: 10,
+    lostAfterMs: 2000,
+    outageGraceMs: 10_000,
+  }
+}
+
+/** The incarnations that should be alive but that no session proves. */
+export async function findSilent(db: Database): Promise<OtherIncarnation[]> {
+  const { others } = await pulse(db, db.t, { incarnation: '0', lanes: undefined, others: 'silent' })
+  return [...(others ?? [])]
 }
 
 export interface RowsToAdd {

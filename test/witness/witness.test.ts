@@ -1,28 +1,51 @@
 import t from 'tap'
 import type { Test } from 'tap'
+import { monotonic } from '../../lib/base/clock.ts'
 import { claim } from '../../lib/db/claim.ts'
 import { Database } from '../../lib/db/database.ts'
-import { declareLost, findSilent, leave } from '../../lib/db/incarnations.ts'
-import type { ClusterError } from '../../lib/errors.ts'
-import { Witness } from '../../lib/loop/witness.ts'
-import { addLane, addRequests, openRooms } from '../support/rows.ts'
+import { declareLost, leave, registerNode } from '../../lib/db/incarnations.ts'
+import { ClusterError } from '../../lib/errors.ts'
+import { Watcher } from '../../lib/witness/watcher.ts'
+import { Witness, type Look } from '../../lib/witness/witness.ts'
+import { addLane, addRequests, describeNode, findSilent, openRooms } from '../support/rows.ts'
 import { until } from '../support/until.ts'
 
 /** Long enough that a machine under load does not fence, short enough that a heartbeat comes soon. */
 const lostAfterMs = 2000
 
-async function beginWitness(t: Test, db: Database, node: string) {
+async function beginWitness(
+  t: Test,
+  db: Database,
+  node: string,
+  more: { lanes?: number[]; isStuck?: () => boolean } = {},
+) {
   const { promise: lost, resolve: onLost } = Promise.withResolvers<ClusterError>()
   const errors: unknown[] = []
+  const looks: Look[] = []
   const witness = await Witness.begin({
-    db,
-    about: { node, version: '1', host: 'here', pid: 1, concurrency: 1 },
-    lostAfterMs,
-    onLost,
-    onError: error => void errors.push(error),
+    t: db.t,
+    connect: config => db.connectAlone(config),
+    clock: monotonic,
+    nodeSeq: await registerNode(db, node),
+    about: { ...describeNode(node), lostAfterMs },
+    lanes: more.lanes ?? [],
+    pollMs: 100,
+    pollJitter: 0.2,
+    watcher: new Watcher(lostAfterMs),
+    findReasonToStop: () =>
+      more.isStuck?.() ? new ClusterError('CW_NODE_LOST', 'stuck') : undefined,
+    on: {
+      look: look => void looks.push(look),
+      silent: () => undefined,
+      newEra: () => undefined,
+      disconnected: () => undefined,
+      proven: () => undefined,
+      lost: onLost,
+      error: error => void errors.push(error),
+    },
   })
   t.teardown(() => witness.end())
-  return { witness, lost, errors }
+  return { witness, lost, errors, looks }
 }
 
 /** The pid of the session that proves the node. */
@@ -46,7 +69,7 @@ t.test('proves an incarnation as long as it lives', async t => {
   t.same(await findSilent(db), [])
   await witness.end()
   await until(async () => (await sessionOf(db, 'one')) === undefined)
-  t.same(await findSilent(db), [{ id: witness.incarnation, node: 'one' }])
+  t.match(await findSilent(db), [{ id: witness.incarnation, node: 'one' }])
 })
 
 t.test(
@@ -126,4 +149,47 @@ t.test('of 8 servers that begin with one node id at once, one is taken', async t
     text: `select count(*)::integer as count from ${db.t.incarnation}`,
   })
   t.same(rows, [{ count: 1 }])
+})
+
+t.test('tells what there is to do', async t => {
+  const { db } = await openRooms(t)
+  const lane = await addLane(db)
+  const { witness, looks } = await beginWitness(t, db, 'one', { lanes: [lane] })
+  await until(async () => looks.length > 0)
+  t.match(looks[0], { cancels: [], isQueued: false, dueInMs: null })
+  await addRequests(db, { lane, dueInSeconds: 1000 })
+  await until(async () => typeof looks.at(-1)?.dueInMs === 'number')
+  t.ok(Number(looks.at(-1)?.dueInMs) > 900_000)
+  const [id] = await addRequests(db, { lane })
+  await until(async () => looks.at(-1)?.isQueued === true)
+  const { incarnation } = witness
+  await claim(db, { incarnation, lanes: [lane], limit: 1, token: crypto.randomUUID() })
+  await db.query({ text: `select ${db.t.cancel}($1)`, values: [id] })
+  await until(async () => looks.at(-1)?.cancels.length === 1)
+  t.match(looks.at(-1), { cancels: [id], isQueued: false })
+})
+
+t.test('a queue that cannot be looked at in time does not keep it from the proof', async t => {
+  const { db, connect } = await openRooms(t)
+  const lane = await addLane(db)
+  const { witness, looks, errors } = await beginWitness(t, db, 'one', { lanes: [lane] })
+  const session = await connect()
+  await session.query('begin')
+  await session.query(`lock table ${db.t.queue}`)
+  await until(async () => errors.length > 0)
+  const from = looks.length
+  // As many pulses as would take longer than the server may go on without proof.
+  await until(async () => looks.length > from + lostAfterMs / 100)
+  t.match(looks.at(-1), { isQueued: true, dueInMs: 0 }, 'whoever needs to know must try')
+  t.match(errors, [{ code: '57014' }])
+  t.same(await findSilent(db), [])
+  t.ok(witness.incarnation)
+})
+
+t.test('stops when it may not go on, whatever the database says', async t => {
+  const { db } = await openRooms(t)
+  const state = { isStuck: false }
+  const { lost } = await beginWitness(t, db, 'one', { isStuck: () => state.isStuck })
+  state.isStuck = true
+  t.match(await lost, { message: 'stuck' })
 })

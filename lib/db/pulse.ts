@@ -1,0 +1,81 @@
+import type { Queryable } from './database.ts'
+import { isHeld } from './locks.ts'
+import type { Tables } from './tables.ts'
+
+export interface PulseQuestion {
+  readonly incarnation: string
+  /** The lanes in which to look for work; none to leave the queue and the schedule alone. */
+  readonly lanes: readonly number[] | undefined
+  /** Which other incarnations to tell of. */
+  readonly others: 'none' | 'silent' | 'all'
+}
+
+export interface Pulse {
+  /** False when the incarnation was declared lost, or has left. */
+  readonly isAlive: boolean
+  /** The runs of this incarnation that somebody has asked to cancel. */
+  readonly cancels: readonly string[]
+  /** Whether a request waits in one of the lanes; null when not asked. */
+  readonly isQueued: boolean | null
+  /** The milliseconds until the next scheduled request is due; null without one. */
+  readonly dueInMs: number | null
+  readonly others: readonly OtherIncarnation[] | null
+}
+
+/** Another incarnation that should be alive. */
+export interface OtherIncarnation {
+  readonly id: string
+  readonly node: string
+  /** No session proves it. */
+  readonly isSilent: boolean
+  /** How many sessions have proved it so far. */
+  readonly sessions: number
+  /** How long its silence must last before it may be declared lost. */
+  readonly lostAfterMs: number
+  /** How long it may go on without proof while the database is away. */
+  readonly outageGraceMs: number
+}
+
+/**
+ * All that a server asks the database for again and again, in one statement that only reads: it waits for no row
+ * lock and writes nothing. It is run on the witness's own session, and its answer proves that the incarnation lives.
+ */
+export async function pulse(
+  session: Queryable,
+  t: Tables,
+  { incarnation, lanes, others }: PulseQuestion,
+): Promise<Pulse> {
+  const { rows } = await session.query<Pulse>({
+    name: lanes ? 'pulse' : 'pulse_alone',
+    text: `
+      select
+        exists (select from ${t.incarnation} where id = $1 and state = 'alive') as "isAlive",
+        to_json(array(
+          select id::text from ${t.running} where incarnation = $1 and cancel_requested_at is not null
+        )) as cancels,
+        ${lanes ? work(t, '$3') : nothing},
+        case when $2 <> 'none' then (
+          select coalesce(jsonb_agg(other), '[]') from (
+            select i.id::text, i.node, not ${isHeld(t, 'incarnation', 'i.id')} as "isSilent",
+              coalesce(w.sessions, 0) as sessions,
+              i.lost_after_ms as "lostAfterMs", i.outage_grace_ms as "outageGraceMs"
+            from ${t.incarnation} as i left join ${t.witness} as w on w.incarnation = i.id
+            where i.state = 'alive' and i.id <> $1
+          ) as other
+          where $2 = 'all' or "isSilent"
+        ) end as others`,
+    values: [incarnation, others, ...(lanes ? [lanes] : [])],
+  })
+  return rows[0] as Pulse
+}
+
+const work = (t: Tables, lanes: string): string => `
+        exists (
+          select from unnest(${lanes}::integer[]) as served (lane)
+          where exists (select from ${t.queue} as q where q.lane = served.lane)
+        ) as "isQueued",
+        (
+          select extract(epoch from min(run_at) - clock_timestamp()) * 1000 from ${t.scheduled}
+        )::float8 as "dueInMs"`
+
+const nothing = 'null::boolean as "isQueued", null::float8 as "dueInMs"'

@@ -1,0 +1,102 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { openBootClock } from '../base/clock.ts'
+import { openDatabase } from '../db/connection-settings.ts'
+import { startGuardian, type Guardian } from '../guardian/start-guardian.ts'
+import type { ClusterError } from '../errors.ts'
+import { toPlainError, type Order, type Report, type WitnessSettings } from './message.ts'
+import { StallWatch } from './stall-watch.ts'
+import { Watcher } from './watcher.ts'
+import { Witness } from './witness.ts'
+
+// A thread of its own proves that the server is alive and feeds its guardian, so that a main thread that is busy for
+// a while does not look dead.
+
+const { settings, ticks } = workerData as { settings: WitnessSettings; ticks: Int32Array }
+const { schema, about } = settings
+const clock = openBootClock()
+let db = openDatabase(settings.connection, { schema, applicationName: '' })
+
+function tell(report: Report): void {
+  parentPort?.postMessage(report)
+}
+
+const stalls = new StallWatch(ticks, settings.stallLimitMs, clock)
+let guardian: Guardian | undefined
+let witness: Witness | undefined
+
+async function begin(): Promise<void> {
+  if (settings.isGuarded) guardian = await beginGuardian()
+  witness = await Witness.begin({
+    ...settings,
+    t: db.t,
+    clock,
+    connect: config => db.connectAlone(config),
+    watcher: new Watcher(about.lostAfterMs),
+    findReasonToStop: () => stalls.look(),
+    on: {
+      look: look => tell({ is: 'look', look }),
+      silent: others => tell({ is: 'silent', others }),
+      newEra: () => tell({ is: 'newEra' }),
+      disconnected: () => tell({ is: 'disconnected' }),
+      proven: forMs => guardian?.prove(forMs),
+      lost: reportLost,
+      error: (error, where) => tell({ is: 'error', error: toPlainError(error), where }),
+    },
+  })
+  await guardian?.charge(witness.incarnation)
+  const environment = guardian?.environment ?? {}
+  tell({ is: 'begun', incarnation: witness.incarnation, environment })
+}
+
+function beginGuardian(): Promise<Guardian> {
+  return startGuardian({
+    node: about.node,
+    schema,
+    connection: settings.connection,
+    onWatching: (by, isFirst) => tell({ is: 'guarded', by, isFirst }),
+    onEnded: error => tell({ is: 'error', error: toPlainError(error), where: 'guardian' }),
+    onUnguarded: reportLost,
+  })
+}
+
+function reportLost(reason: ClusterError): void {
+  tell({ is: 'lost', reason: toPlainError(reason) })
+}
+
+async function obey(order: Order): Promise<void> {
+  switch (order.do) {
+    case 'look':
+      witness?.look()
+      break
+    case 'connection':
+      db = openDatabase(order.connection, { schema, applicationName: '' })
+      break
+    case 'cover':
+      await guardian?.cover(order.ids)
+      tell({ is: 'done', number: order.number })
+      break
+    case 'release':
+      guardian?.release(order.ids)
+      break
+    case 'abandon':
+      guardian?.abandon()
+      break
+    case 'leave':
+      await guardian?.leave()
+      tell({ is: 'done', number: order.number })
+      break
+    case 'end':
+      await witness?.end()
+      parentPort?.close()
+  }
+}
+
+parentPort?.on('message', (order: Order) => void obey(order))
+try {
+  await begin()
+} catch (error) {
+  guardian?.abandon()
+  await witness?.end()
+  tell({ is: 'failed', error: toPlainError(error) })
+  parentPort?.close()
+}

@@ -1,0 +1,300 @@
+import type pg from 'pg'
+import type { MonotonicClock } from '../base/clock.ts'
+import { Loop, type NextPass } from '../base/loop.ts'
+import { random } from '../base/random.ts'
+import { readEra } from '../db/era.ts'
+import { beginIncarnation, countSession, type NodeDescription } from '../db/incarnations.ts'
+import { tryLock } from '../db/locks.ts'
+import { pulse, type OtherIncarnation, type Pulse } from '../db/pulse.ts'
+import type { Tables } from '../db/tables.ts'
+import { isConnectionFailure, isDatabaseAway, sqlStateOf } from '../db/translate-error.ts'
+import { ClusterError } from '../errors.ts'
+import { endSession, openSession, pidOf, type Connect } from './session.ts'
+import { limitsOf, type Limits } from './limits.ts'
+import type { Watcher } from './watcher.ts'
+
+export interface WitnessOptions {
+  readonly t: Tables
+  readonly connect: Connect
+  readonly clock: MonotonicClock
+  /** The number of the node's identity lock. */
+  readonly nodeSeq: string
+  readonly about: NodeDescription
+  /** Where this server looks for work. */
+  readonly lanes: readonly number[]
+  /** How often it looks at least, in milliseconds. */
+  readonly pollMs: number
+  /** The part of that which is left to chance. */
+  readonly pollJitter: number
+  readonly watcher: Watcher
+  readonly on: WitnessListeners
+  /** Asked before each proof: why the server must not prove any more that it is alive. */
+  readonly findReasonToStop: () => ClusterError | undefined
+}
+
+export interface WitnessListeners {
+  /** Called with each answer. */
+  readonly look: (look: Look) => void
+  /** Called with those to declare lost, again and again until somebody has. */
+  readonly silent: (others: readonly OtherIncarnation[]) => void
+  /** Called when nobody has seen this life of the database before. */
+  readonly newEra: () => void
+  /** Called when the session is gone, before another is opened. */
+  readonly disconnected: () => void
+  /**
+   * Called with each proof: for so many milliseconds from now nobody else declares this server lost. It is more
+   * than the server gives itself, so that what watches over it comes second.
+   */
+  readonly proven: (forMs: number) => void
+  /** Called once, when this server can no longer prove that it is alive. */
+  readonly lost: (reason: ClusterError) => void
+  readonly error: (error: unknown, name: string) => void
+}
+
+/** What there is to do, as the database says. */
+export interface Look {
+  readonly cancels: readonly string[]
+  readonly isQueued: boolean
+  readonly dueInMs: number | null
+}
+
+/** How long the queue and the schedule are left alone after a look at them took too long, in milliseconds. */
+const sparedMs = 30_000
+
+/**
+ * The proof that this incarnation is alive: a database session of its own that holds the incarnation's lock.
+ * A crash ends the session at once; when the server freezes or the network is cut, PostgreSQL ends it because it
+ * is silent. The other servers watch the lock.
+ */
+export class Witness {
+  readonly #options: WitnessOptions
+  readonly #limits: Limits
+  readonly incarnation: string
+  readonly #loop: Loop
+  #session: pg.Client | undefined
+  /** When the last answered pulse was sent, or the last that the database was away for. */
+  #provenAt: number
+  /** The same without those that it was away for. */
+  #answeredAt: number
+  #watchedAt = -Infinity
+  #spareUntil = -Infinity
+  #eraId = ''
+  #backendPid: number | undefined
+  #deadline: NodeJS.Timeout | undefined
+  #hasGivenUp = false
+
+  private constructor(
+    options: WitnessOptions,
+    incarnation: string,
+    session: pg.Client,
+    sentAt: number,
+  ) {
+    this.#options = options
+    this.#limits = limitsOf(options.about)
+    this.incarnation = incarnation
+    this.#session = session
+    this.#provenAt = sentAt
+    this.#answeredAt = sentAt
+    this.#loop = new Loop({ name: 'witness', pass: () => this.#pass(), onError: options.on.error })
+  }
+
+  /**
+   * Begins a new incarnation of the node and starts to prove it.
+   * @throws {ClusterError} CW_NODE_ID_TAKEN when another live server has the node id
+   */
+  static async begin(options: WitnessOptions): Promise<Witness> {
+    const { about, connect, clock, nodeSeq, t } = options
+    const sentAt = clock()
+    const session = await openSession(connect, about.node, limitsOf(about), 'on')
+    try {
+      if (!(await tryLock(session, t, 'node', nodeSeq))) throw nodeIdTaken(about.node)
+      const incarnation = await beginIncarnation(session, t, about)
+      await tryLock(session, t, 'incarnation', incarnation)
+      const witness = new Witness(options, incarnation, session, sentAt)
+      witness.#backendPid = await pidOf(session)
+      await witness.#readEra(session)
+      witness.#extend()
+      witness.#loop.start()
+      return witness
+    } catch (error) {
+      await session.end()
+      throw error
+    }
+  }
+
+  /** Looks at once. */
+  look(): void {
+    this.#loop.wake()
+  }
+
+  /** Gives up the proof; the incarnation should have been ended before. */
+  async end(): Promise<void> {
+    this.#hasGivenUp = true
+    clearTimeout(this.#deadline)
+    await this.#loop.stop()
+    await this.#session?.end().catch(() => undefined)
+    this.#session = undefined
+  }
+
+  async #pass(): Promise<NextPass> {
+    if (this.#hasGivenUp) return 'when woken'
+    const { clock, pollMs, pollJitter, on } = this.#options
+    const reason = this.#options.findReasonToStop()
+    if (reason) return this.#giveUp(reason)
+    const sentAt = clock()
+    try {
+      await this.#prove(sentAt)
+      this.#extend()
+      return Math.min(pollMs * (1 - pollJitter * random()), this.#limits.heartbeatMs)
+    } catch (error) {
+      this.#dropSession()
+      if (error instanceof ClusterError && error.code === 'CW_NODE_LOST') return this.#giveUp(error)
+      // Nobody can declare anything in a database that is away: it is as good as a proof, up to a limit.
+      if (isDatabaseAway(error)) this.#provenAt = sentAt
+      if (this.#isOverdue()) return this.#giveUp(this.#overdue(error))
+      this.#extend()
+      if (!isConnectionFailure(error)) on.error(error, 'witness')
+      return this.#limits.retryMs
+    }
+  }
+
+  /**
+   * One pulse, on a new session when the old one is gone. Its time counts from before it was sent. Each asks
+   * for the state too: a declaration that was under way when a lost session's locks were taken again shows itself
+   * only later.
+   */
+  async #prove(sentAt: number): Promise<void> {
+    const { on, clock, watcher } = this.#options
+    const session = (this.#session ??= await this.#openSessionAgain())
+    const askedAt = clock()
+    const { isAlive, others, cancels, isQueued, dueInMs } = await this.#ask(session, askedAt)
+    if (!isAlive) throw declaredLost()
+    this.#provenAt = sentAt
+    this.#answeredAt = sentAt
+    // What was not asked for here must be found by trying.
+    const wasAsked = isQueued !== null
+    on.look({ cancels, isQueued: isQueued ?? true, dueInMs: wasAsked ? dueInMs : 0 })
+    if (!others) return
+    this.#watchedAt = askedAt
+    const lost = watcher.observe(others, askedAt, clock())
+    if (lost.length > 0) on.silent(lost)
+  }
+
+  /** A queue full of rows that nobody may remove yet can make the look at it slow, but not the proof. */
+  async #ask(session: pg.Client, now: number): Promise<Pulse> {
+    const { t, lanes, watcher, on } = this.#options
+    const { incarnation } = this
+    const isWatching = now - this.#watchedAt >= this.#limits.watchMs
+    const others = isWatching ? watcher.asksFor : 'none'
+    try {
+      const asked = now < this.#spareUntil ? undefined : lanes
+      return await pulse(session, t, { incarnation, lanes: asked, others })
+    } catch (error) {
+      if (sqlStateOf(error) !== queryCanceled) throw error
+      this.#spareUntil = now + sparedMs
+      on.error(error, 'look')
+      return pulse(session, t, { incarnation, lanes: undefined, others: 'none' })
+    }
+  }
+
+  async #openSessionAgain(): Promise<pg.Client> {
+    const { t, connect, about, nodeSeq } = this.#options
+    const session = await openSession(connect, about.node, this.#limits, 'off')
+    try {
+      // What the network cut off may be there still, and holds the locks for as long as it may be silent.
+      await endSession(session, about.node, this.#backendPid)
+      this.#backendPid = await pidOf(session)
+      const held =
+        (await tryLock(session, t, 'node', nodeSeq)) &&
+        (await tryLock(session, t, 'incarnation', this.incarnation))
+      if (!held)
+        throw new ClusterError('CW_CONNECTION', 'the previous session still holds the locks')
+      await countSession(session, t, this.incarnation)
+      await this.#readEra(session)
+      return session
+    } catch (error) {
+      session.end().catch(() => undefined)
+      throw error
+    }
+  }
+
+  async #readEra(session: pg.Client): Promise<void> {
+    const { t, clock, watcher, on } = this.#options
+    const { id, ageMs } = await readEra(session, t)
+    if (id === this.#eraId) return
+    this.#eraId = id
+    watcher.beginEra(clock() - (ageMs ?? 0))
+    if (ageMs === null) on.newEra()
+  }
+
+  #dropSession(): void {
+    this.#session?.end().catch(() => undefined)
+    this.#session = undefined
+    this.#options.watcher.forget()
+    this.#options.on.disconnected()
+  }
+
+  #isOverdue(): boolean {
+    const now = this.#options.clock()
+    const { proveMs, outageGraceMs } = this.#limits
+    return now - this.#provenAt > proveMs || now - this.#answeredAt > outageGraceMs + proveMs
+  }
+
+  /** The deadline has a timer of its own, because an attempt that gets no answer may take longer. */
+  #extend(): void {
+    if (this.#hasGivenUp) return
+    const ageMs = this.#options.clock() - this.#provenAt
+    this.#options.on.proven(this.#limits.trustMs - ageMs)
+    this.#arm(this.#limits.proveMs - ageMs)
+  }
+
+  #arm(inMs: number): void {
+    clearTimeout(this.#deadline)
+    this.#deadline = setTimeout(
+      // An answer that waits to be read comes first: timers are early when the event loop was held up.
+      () => setImmediate(() => this.#checkDeadline()),
+      Math.max(1, inMs),
+    )
+  }
+
+  #checkDeadline(): void {
+    if (this.#hasGivenUp) return
+    if (this.#isOverdue()) this.#giveUp(this.#overdue())
+    // The clock moves in steps, so the timer may be a little early.
+    else this.#arm(this.#limits.proveMs - (this.#options.clock() - this.#provenAt) + 10)
+  }
+
+  #giveUp(reason: ClusterError): NextPass {
+    clearTimeout(this.#deadline)
+    if (!this.#hasGivenUp) this.#options.on.lost(reason)
+    this.#hasGivenUp = true
+    return 'when woken'
+  }
+
+  #overdue(cause?: unknown): ClusterError {
+    const sinceMs = Math.round(this.#options.clock() - this.#answeredAt)
+    return new ClusterError(
+      'CW_NODE_LOST',
+      `this server could not prove to the database that it is alive for ${sinceMs} ms, so it stopped its work before the others declare it lost`,
+      { cause },
+    )
+  }
+}
+
+/** The server's `statement_timeout` was over. */
+const queryCanceled = '57014'
+
+function nodeIdTaken(node: string): ClusterError {
+  return new ClusterError(
+    'CW_NODE_ID_TAKEN',
+    `another live server has the node id '${node}'; give this one an id of its own (--node-id or CLUSTER_NODE_ID), or stop the other first`,
+    { field: 'nodeId' },
+  )
+}
+
+function declaredLost(): ClusterError {
+  return new ClusterError(
+    'CW_NODE_LOST',
+    'the other servers have declared this one lost; its requests have failed',
+  )
+}
