@@ -9,6 +9,7 @@ import { pulse, type OtherIncarnation, type Pulse } from '../db/pulse.ts'
 import type { Tables } from '../db/tables.ts'
 import { isConnectionFailure, isDatabaseAway, sqlStateOf } from '../db/translate-error.ts'
 import { ClusterError } from '../errors.ts'
+import { declaredLost, nodeIdTaken, overdue } from './reasons.ts'
 import { endSession, openSession, pidOf, type Connect } from './session.ts'
 import { limitsOf, type Limits } from './limits.ts'
 import type { Watcher } from './watcher.ts'
@@ -77,6 +78,7 @@ export class Witness {
   /** The same without those that it was away for. */
   #answeredAt: number
   #watchedAt = -Infinity
+  #toldAt = -Infinity
   #spareUntil = -Infinity
   #eraId = ''
   #backendPid: number | undefined
@@ -243,9 +245,13 @@ export class Witness {
   /** The deadline has a timer of its own, because an attempt that gets no answer may take longer. */
   #extend(): void {
     if (this.#hasGivenUp) return
-    const ageMs = this.#options.clock() - this.#provenAt
-    this.#options.on.proven(this.#limits.trustMs - ageMs)
+    const now = this.#options.clock()
+    const ageMs = now - this.#provenAt
     this.#arm(this.#limits.proveMs - ageMs)
+    // A server that polls often need not tell of each proof.
+    if (now - this.#toldAt < this.#limits.heartbeatMs / 2) return
+    this.#toldAt = now
+    this.#options.on.proven(this.#limits.trustMs - ageMs)
   }
 
   #arm(inMs: number): void {
@@ -272,29 +278,9 @@ export class Witness {
   }
 
   #overdue(cause?: unknown): ClusterError {
-    const sinceMs = Math.round(this.#options.clock() - this.#answeredAt)
-    return new ClusterError(
-      'CW_NODE_LOST',
-      `this server could not prove to the database that it is alive for ${sinceMs} ms, so it stopped its work before the others declare it lost`,
-      { cause },
-    )
+    return overdue(this.#options.clock() - this.#answeredAt, cause)
   }
 }
 
 /** The server's `statement_timeout` was over. */
 const queryCanceled = '57014'
-
-function nodeIdTaken(node: string): ClusterError {
-  return new ClusterError(
-    'CW_NODE_ID_TAKEN',
-    `another live server has the node id '${node}'; give this one an id of its own (--node-id or CLUSTER_NODE_ID), or stop the other first`,
-    { field: 'nodeId' },
-  )
-}
-
-function declaredLost(): ClusterError {
-  return new ClusterError(
-    'CW_NODE_LOST',
-    'the other servers have declared this one lost; its requests have failed',
-  )
-}
