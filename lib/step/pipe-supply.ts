@@ -33,6 +33,14 @@ const reserve = 16
 
 const mkfifoTimeoutMs = 5000
 
+/** How the folders are called that pipes are made in. They are there for some milliseconds. */
+export const pipesFolderPrefix = 'cluster-pipes-'
+
+/** Where pipes are made, the first place that works. */
+export function pipePlaces(): string[] {
+  return ['/dev/shm', tmpdir()]
+}
+
 /**
  * Pipes for the outputs of commands, made in advance. Node gives its children sockets instead, and Linux
  * opens no socket by its name: `echo warning > /dev/stderr` would fail in every script.
@@ -81,7 +89,7 @@ export class PipeSupply {
   }
 
   async #makeBatch(): Promise<boolean> {
-    const { places = ['/dev/shm', tmpdir()], onFailure } = this.#options
+    const { places = pipePlaces(), onFailure } = this.#options
     const failures: unknown[] = []
     for (const place of places)
       try {
@@ -98,7 +106,7 @@ export class PipeSupply {
 
   async #makeBatchIn(place: string): Promise<void> {
     // Only its owner may enter the folder, so nobody else can open what is in it.
-    const folder = await mkdtemp(join(place, 'cluster-pipes-'))
+    const folder = await mkdtemp(join(place, pipesFolderPrefix))
     try {
       const names = await makeFifos(folder)
       if (!this.#isClosed) for (const name of names) this.#stock.push(openFifo(join(folder, name)))
