@@ -1,7 +1,8 @@
-import { accessSync, constants, readFileSync, statfsSync } from 'node:fs'
+import { accessSync, constants, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Finding } from '../base/finding.ts'
-import { pipePlaces } from '../step/pipe-supply.ts'
+import { pipePlaces } from '../step/pipe-places.ts'
+import { readSystemFile } from './read-system-file.ts'
 
 /** What a file system has, in bytes and in files. */
 export interface Space {
@@ -22,7 +23,7 @@ export function checkDisk(dataFolder: string): Finding[] {
   return [
     ...judgeSpace(folder, { freeBytes: bavail * bsize, freeFiles: ffree, files }),
     ...checkWritable(folder),
-    ...checkExecutable(folder, readMounts()),
+    ...checkExecutable(folder, readSystemFile('/proc/self/mountinfo')),
     ...checkPipePlaces(pipePlaces()),
   ]
 }
@@ -119,12 +120,4 @@ function mayWrite(folder: string): boolean {
 
 function isWithin(folder: string, point: string): boolean {
   return point === '/' || folder === point || folder.startsWith(`${point}/`)
-}
-
-function readMounts(): string {
-  try {
-    return readFileSync('/proc/self/mountinfo', 'utf8')
-  } catch {
-    return ''
-  }
 }

@@ -1,11 +1,8 @@
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Finding } from '../base/finding.ts'
-import { pipePlaces, pipesFolderPrefix } from '../step/pipe-supply.ts'
+import { findAbandonedPipes, pipePlaces } from '../step/pipe-places.ts'
 import type { FindRuns } from './check-leftover-processes.ts'
-
-/** Folders of pipes live for milliseconds; older ones, in milliseconds, belong to a server that was killed. */
-const pipesAgeMs = 60_000
 
 /** Looks for folders of runs that are over: a server that was killed could not remove them. */
 export async function checkRunFolders(dataFolder: string, findRuns: FindRuns): Promise<Finding[]> {
@@ -41,13 +38,7 @@ export async function checkRunFolders(dataFolder: string, findRuns: FindRuns): P
  * @param places where to look; defaults to where pipes are made
  */
 export function checkPipeFolders(places: readonly string[] = pipePlaces()): Finding[] {
-  const now = new Date().getTime()
-  const left = places.flatMap(place =>
-    list(place)
-      .filter(name => name.startsWith(pipesFolderPrefix))
-      .map(name => join(place, name))
-      .filter(path => now - changedAt(path, now) > pipesAgeMs),
-  )
+  const left = places.flatMap(findAbandonedPipes)
   return left.length === 0
     ? []
     : [
@@ -56,7 +47,7 @@ export function checkPipeFolders(places: readonly string[] = pipePlaces()): Find
           level: 'note',
           what: `${left.length} folder(s) with pipes of servers that are gone are still there.`,
           why: 'They take a little memory, and nobody uses them.',
-          todo: 'Remove them.',
+          todo: 'Nothing: the next server of the same user removes them. Or remove them now.',
           command: removing(left),
           items: left.slice(0, 10),
         },
@@ -69,10 +60,6 @@ function list(folder: string): string[] {
   } catch {
     return []
   }
-}
-
-function changedAt(path: string, otherwise: number): number {
-  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? otherwise
 }
 
 function removing(paths: readonly string[]): string {

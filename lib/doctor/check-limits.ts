@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
 import type { Finding } from '../base/finding.ts'
+import { readSystemFile } from './read-system-file.ts'
 
 /** What a server needs beside its runs, and for each of them. */
 const files = { base: 256, perRun: 16 }
@@ -11,7 +11,7 @@ const processes = { base: 64, perRun: 8 }
  * @param concurrency how many requests run at the same time
  */
 export function checkLimits(pid: number, concurrency: number): Finding[] {
-  const limits = read(`/proc/${pid}/limits`)
+  const limits = readSystemFile(`/proc/${pid}/limits`)
   const neededFiles = files.base + files.perRun * concurrency
   const neededProcesses = processes.base + processes.perRun * concurrency
   const openFiles = softLimit(limits, 'Max open files')
@@ -45,18 +45,9 @@ function softLimit(limits: string, name: string): number {
 
 /** How many more its control group allows (version 2). */
 function freeOfCgroup(pid: number): number {
-  const [, path] = /^0::(.*)$/m.exec(read(`/proc/${pid}/cgroup`)) ?? []
+  const [, path] = /^0::(.*)$/m.exec(readSystemFile(`/proc/${pid}/cgroup`)) ?? []
   const folder = `/sys/fs/cgroup${path ?? ''}`
-  const most = read(`${folder}/pids.max`).trim()
-  const current = Number(read(`${folder}/pids.current`).trim())
+  const most = readSystemFile(`${folder}/pids.max`).trim()
+  const current = Number(readSystemFile(`${folder}/pids.current`).trim())
   return /^\d+$/.test(most) ? Number(most) - current : Infinity
-}
-
-/** Nothing when it cannot be read, as on other systems. */
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return ''
-  }
 }

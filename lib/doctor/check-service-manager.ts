@@ -1,14 +1,13 @@
 import { execFile } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
 import type { Finding } from '../base/finding.ts'
 
 /**
  * Looks whether systemd, where it runs the server, lets the guardian do its work.
- * @param pid a server's process
+ * @param cgroup what /proc/<pid>/cgroup says about a server's process
  */
-export async function checkServiceManager(pid: number): Promise<Finding[]> {
-  const unit = unitOf(readCgroup(pid))
+export async function checkServiceManager(cgroup: string): Promise<Finding[]> {
+  const unit = unitOf(cgroup)
   if (unit === undefined) return []
   const properties = await showUnit(unit)
   const killMode = properties.get('KillMode')
@@ -44,14 +43,6 @@ export function unitOf(cgroup: string): string | undefined {
     .flatMap(line => line.split('/').findLast(part => /^[\w@.:-]+\.service$/.test(part)) ?? [])
   // The user's own manager is a service, too, and none of ours.
   return units.find(unit => !unit.startsWith('user@'))
-}
-
-function readCgroup(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cgroup`, 'utf8')
-  } catch {
-    return ''
-  }
 }
 
 /** Nothing where there is no systemd. */

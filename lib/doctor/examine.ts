@@ -29,6 +29,7 @@ import { checkLeftoverProcesses, type FindRuns } from './check-leftover-processe
 import { checkLimits } from './check-limits.ts'
 import { checkRuntime } from './check-runtime.ts'
 import { checkServiceManager } from './check-service-manager.ts'
+import { readSystemFile } from './read-system-file.ts'
 
 /** What is examined: an installation, as a server on this machine would be set up for it. */
 export interface Patient {
@@ -114,7 +115,7 @@ async function examineMachine(
     'folders of pipes': () => checkPipeFolders(),
     disk: () => checkDisk(folder),
     limits: () => checkLimits(pid, concurrency),
-    'service manager': () => checkServiceManager(pid),
+    'service manager': () => checkServiceManager(readSystemFile(`/proc/${pid}/cgroup`)),
     runtime: () =>
       checkRuntime({ version: process.versions.node, platform: process.platform, guardian }),
   }

@@ -2,11 +2,11 @@ import { execFile } from 'node:child_process'
 import { closeSync, constants, openSync, rmSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { Socket } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { promisify } from 'node:util'
 import { ClusterError, messageOf } from '../errors.ts'
+import { pipePlaces, pipesFolderPrefix, removeAbandonedPipes } from './pipe-places.ts'
 
 /** One output of a command: the program writes into it and we read. */
 export interface Pipe {
@@ -33,14 +33,6 @@ const reserve = 16
 
 const mkfifoTimeoutMs = 5000
 
-/** How the folders are called that pipes are made in. They are there for some milliseconds. */
-export const pipesFolderPrefix = 'cluster-pipes-'
-
-/** Where pipes are made, the first place that works. */
-export function pipePlaces(): string[] {
-  return ['/dev/shm', tmpdir()]
-}
-
 /**
  * Pipes for the outputs of commands, made in advance. Node gives its children sockets instead, and Linux
  * opens no socket by its name: `echo warning > /dev/stderr` would fail in every script.
@@ -52,6 +44,7 @@ export function pipePlaces(): string[] {
 export class PipeSupply {
   readonly #options: PipeSupplyOptions
   readonly #stock: Ends[] = []
+  readonly #swept = new Set<string>()
   #filling: Promise<boolean> | undefined
   #isFailing = false
   #isClosed = false
@@ -105,6 +98,7 @@ export class PipeSupply {
   }
 
   async #makeBatchIn(place: string): Promise<void> {
+    this.#sweep(place)
     // Only its owner may enter the folder, so nobody else can open what is in it.
     const folder = await mkdtemp(join(place, pipesFolderPrefix))
     try {
@@ -112,6 +106,17 @@ export class PipeSupply {
       if (!this.#isClosed) for (const name of names) this.#stock.push(openFifo(join(folder, name)))
     } finally {
       rmSync(folder, { recursive: true, force: true })
+    }
+  }
+
+  /** Once: what earlier servers could not remove, because they were killed. A failure harms nobody. */
+  #sweep(place: string): void {
+    if (this.#swept.has(place)) return
+    this.#swept.add(place)
+    try {
+      removeAbandonedPipes(place)
+    } catch {
+      // Somebody else removes it at the same time, or it cannot be removed; the doctor shows it.
     }
   }
 }

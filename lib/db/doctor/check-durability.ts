@@ -6,7 +6,7 @@ interface Facts {
   full_page_writes: string
   synchronous_commit: string
   /** The roles of connected servers whose own setting is another one. */
-  weak_roles: string[] | null
+  weak_roles: string | null
   synchronous_standbys: string
 }
 
@@ -26,15 +26,15 @@ export const checkDurability: DatabaseCheck = async session => {
         todo: `Switch it on in postgresql.conf or on its command line, then reload.`,
         command: `alter system set ${name} = on; select pg_reload_conf();`,
       })
-  const roles = facts.weak_roles ?? []
+  const roles = facts.weak_roles
   const isWeak = isForgetful(facts.synchronous_commit, facts.synchronous_standbys)
-  if (isWeak || roles.length > 0)
+  if (isWeak || roles !== null)
     findings.push({
       name: 'commits-not-durable',
       level: 'error',
       what: isWeak
         ? `synchronous_commit is ${facts.synchronous_commit}.`
-        : `synchronous_commit is off for the role of connected servers: ${roles.join(', ')}.`,
+        : `synchronous_commit is off for the role of connected servers: ${roles}.`,
       why: 'A crash of the database forgets requests whose insert was acknowledged, and claims: what was claimed starts a second time.',
       todo: 'Set it to on, for the configuration and for each role and database that has its own.',
       command: 'alter system set synchronous_commit = on; select pg_reload_conf();',
@@ -51,7 +51,7 @@ const factsSql = `
     current_setting('synchronous_commit') as synchronous_commit,
     current_setting('synchronous_standby_names') as synchronous_standbys,
     (
-      select array_agg(distinct a.usename::text)
+      select string_agg(distinct a.usename::text, ', ')
       from pg_stat_activity as a
       join pg_db_role_setting as s on s.setrole = a.usesysid
         and s.setdatabase in (0, (select oid from pg_database where datname = current_database()))
