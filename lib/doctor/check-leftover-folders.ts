@@ -26,7 +26,7 @@ export async function checkRunFolders(dataFolder: string, findRuns: FindRuns): P
           level: 'note',
           what: `${left.length} folder(s) of runs that are over are still there.`,
           why: 'A server that was killed could not remove them; they take space.',
-          todo: 'Remove them, unless another installation uses the same data folder.',
+          todo: 'Make sure that no other installation uses this data folder, whose runs look the same; then remove them.',
           command: removing(left),
           items: left.slice(0, 10),
         },

@@ -17,7 +17,7 @@ interface StepProcess {
 export type FindRuns = (ids: readonly string[]) => Promise<readonly KnownRun[] | undefined>
 
 /** What a process that goes on means; nothing when it may. */
-type Verdict = 'lost' | 'unproven' | 'elsewhere' | 'finished' | 'unknown'
+type Verdict = 'lost' | 'unproven' | 'elsewhere' | 'finished' | 'unknown' | 'unasked'
 
 /**
  * Looks for processes of steps that nobody looks after any more. A service that a step left running on purpose is
@@ -30,7 +30,7 @@ export async function checkLeftoverProcesses(findRuns: FindRuns): Promise<Findin
   const runs = await findRuns([...new Set(found.map(({ requestId }) => requestId))])
   // What ended meanwhile has left nothing.
   const still = found.filter(isStillThere)
-  if (!runs) return describe('unknown', still)
+  if (!runs) return describe('unasked', still)
   const byId = new Map(runs.map(run => [run.id, run]))
   const verdicts = Map.groupBy(still, one => judge(one, byId.get(one.requestId)))
   return (['lost', 'unproven', 'elsewhere', 'finished', 'unknown'] as const).flatMap(verdict =>
@@ -91,7 +91,7 @@ const descriptions: Record<Verdict, Omit<Finding, 'items' | 'command'>> = {
     level: 'error',
     what: 'Processes go on whose request has failed because its server was lost.',
     why: 'They should have been stopped before the request failed; what they do now nobody records, and a new request for the same may run beside them.',
-    todo: 'Stop them. Processes that cleared their environment or belong to another user cannot be stopped by a guardian, nor when it was killed together with its server.',
+    todo: 'Look what they do and stop them, unless another installation on this machine has a request with this number. Processes that cleared their environment or belong to another user cannot be stopped by a guardian, nor when it was killed together with its server.',
   },
   unproven: {
     name: 'process-without-server',
@@ -117,9 +117,16 @@ const descriptions: Record<Verdict, Omit<Finding, 'items' | 'command'>> = {
   unknown: {
     name: 'process-of-unknown-request',
     level: 'note',
-    what: 'Processes of steps go on whose request this database does not know, or cannot be asked about.',
+    what: 'Processes of steps go on whose request this database does not know.',
     why: 'The request was removed after its retention, or belongs to another installation.',
     todo: 'Look what they do. Stop them if they are of no use.',
+  },
+  unasked: {
+    name: 'processes-of-steps',
+    level: 'note',
+    what: 'Processes of steps run here; whether they should, only the database could tell.',
+    why: 'Steps go on while the database is away, and their servers wait for it.',
+    todo: 'Leave them alone, and look again when the database is back.',
   },
 }
 
@@ -130,7 +137,7 @@ function describe(verdict: Verdict, steps: readonly StepProcess[]): Finding[] {
     byRun,
     ([run, of]) => `${run}: pid ${of.map(({ pid }) => pid).join(', ')}`,
   )
-  return [
-    { ...descriptions[verdict], command: `kill ${steps.map(({ pid }) => pid).join(' ')}`, items },
-  ]
+  // To look, and not to kill: another installation may use the same numbers and names.
+  const command = `ps -fp ${steps.map(({ pid }) => pid).join(',')}`
+  return [{ ...descriptions[verdict], command, items }]
 }

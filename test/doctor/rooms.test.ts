@@ -11,6 +11,8 @@ import { addLane, addRequests, addRun, addServer, openRooms } from '../support/r
 import { until } from '../support/until.ts'
 import { found, look } from './look.ts'
 
+t.setTimeout(180_000)
+
 t.test('requests that nobody runs', async t => {
   const { db, connect } = await openRooms(t)
   const session = await connect()

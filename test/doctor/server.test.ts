@@ -20,6 +20,8 @@ import { endThrowAway } from '../support/server.ts'
 import { until } from '../support/until.ts'
 import { found, look, lookInto, names } from './look.ts'
 
+t.setTimeout(180_000)
+
 // A server of its own: durable, on a port, and with few connections.
 const port = await freePort()
 const server = await startPostgres({

@@ -10,6 +10,8 @@ import { createDatabase } from '../support/database.ts'
 import { openDatabase } from '../support/rows.ts'
 import { found, look, lookInto } from './look.ts'
 
+t.setTimeout(180_000)
+
 const bad: readonly [setting: string, value: string, level: string, says: RegExp][] = [
   ['statement_timeout', "'5s'", 'warning', /^statement_timeout is 5000 \(by alter database /],
   ['lock_timeout', "'2s'", 'warning', /^lock_timeout is 2000 /],

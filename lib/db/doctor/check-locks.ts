@@ -3,7 +3,7 @@ import type { DatabaseCheck } from './database-check.ts'
 /**
  * Looks for sessions that hold a lock of ours without being the witness of an incarnation that lives: a node whose
  * identity lock is held so cannot start. A server that joins holds its identity lock for some milliseconds before
- * it is one, so a session counts only a second after its last statement.
+ * it is one, so a session counts only a second after its last statement; one that leaves, only after some seconds.
  */
 export const checkLocks: DatabaseCheck = async (session, { t }) => {
   const { rows } = await session.query<{ pid: number; text: string }>({
@@ -16,7 +16,7 @@ export const checkLocks: DatabaseCheck = async (session, { t }) => {
           and l.classid in ('${t.node}'::regclass, '${t.incarnation}'::regclass)
       ), witness as (
         select held.pid from held join ${t.incarnation} as i on i.id = held.number
-        where held.classid = '${t.incarnation}'::regclass and i.state = 'alive'
+        where held.classid = '${t.incarnation}'::regclass and (i.state = 'alive' or i.ended_at > clock_timestamp() - interval '5 s')
       )
       select a.pid, format('pid %s (%s, from %s) holds the lock of %s', a.pid,
         coalesce(nullif(a.application_name, ''), 'no application name'), coalesce(host(a.client_addr), 'this machine'),

@@ -18,7 +18,8 @@ export const checkServers: DatabaseCheck = async (session, { t, lostAfter }) => 
         count(r.id)::integer as running
       from ${t.incarnation} as i left join ${t.running} as r on r.incarnation = i.id
       where i.state = 'alive' and not ${held}
-        and i.started_at < clock_timestamp() - $1 * interval '1 ms'
+        -- After a start of the database all are silent for a moment.
+        and greatest(i.started_at, pg_postmaster_start_time()) < clock_timestamp() - $1 * interval '1 ms'
         and not exists (select from ${t.incarnation} as i where i.state = 'alive' and ${held})
       group by i.id order by i.id`,
     values: [lostAfter],
