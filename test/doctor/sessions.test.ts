@@ -101,3 +101,12 @@ t.test('clocks that differ', async t => {
   found(t, await compare(-90), ['warning clocks-differ'])
   t.match((await compare(-90))[0]?.what, / is (89|90)\.\d s behind /)
 })
+
+t.test('whoever looks can change nothing', async t => {
+  const { db } = await openRooms(t)
+  const insert = { text: `insert into ${db.t.node} (id) values ('a')` }
+  await t.rejects(
+    lookInto(db, session => session.query(insert)),
+    { code: 'CW_DATABASE_UNFIT', message: /read-only/ },
+  )
+})
