@@ -1,6 +1,7 @@
 import { cancelCommand } from './command/cancel.ts'
 import { checkCommand } from './command/check.ts'
 import { devCommand } from './command/dev.ts'
+import { doctorCommand } from './command/doctor.ts'
 import { enqueueCommand } from './command/enqueue.ts'
 import { listCommand } from './command/list.ts'
 import { logsCommand } from './command/logs.ts'
@@ -24,6 +25,7 @@ const commands: readonly Command[] = [
   logsCommand,
   cancelCommand,
   nodesCommand,
+  doctorCommand,
 ]
 
 /** Runs the command line and ends the process with its exit code. */

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events'
+import type { Finding } from './base/finding.ts'
 import { silentLogger, type Logger } from './base/logger.ts'
 import type { ClusterEvents } from './cluster-events.ts'
 import { indexByName, readClusterOptions, type ClusterOptions } from './cluster-options.ts'
@@ -18,6 +19,7 @@ import {
 } from './db/status.ts'
 import { isTransient } from './db/translate-error.ts'
 import { wakeServers } from './db/wake.ts'
+import { examine } from './doctor/examine.ts'
 import {
   Enqueuer,
   checkKeys,
@@ -170,6 +172,15 @@ export class Cluster extends EventEmitter<ClusterEvents> {
   /** Every server that ever joined, with what it runs and ran. */
   nodes(): Promise<NodeStatus[]> {
     return listNodes(this.#db)
+  }
+
+  /**
+   * Examines the database and this machine, as `cluster-worker doctor` does, and changes nothing. A database that
+   * cannot be reached is a finding.
+   * @returns the worst first
+   */
+  doctor(): Promise<Finding[]> {
+    return examine({ db: this.#db, settings: this.#settings })
   }
 
   /**

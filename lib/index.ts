@@ -11,6 +11,7 @@ export {
   type ProcessDefinition,
 } from './step/define-process.ts'
 export type { Duration } from './base/duration.ts'
+export type { Finding, FindingLevel } from './base/finding.ts'
 export type { LogStream } from './base/log-sink.ts'
 export type { Logger } from './base/logger.ts'
 export type { CancelAnswer } from './db/cancel.ts'

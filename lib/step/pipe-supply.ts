@@ -2,11 +2,11 @@ import { execFile } from 'node:child_process'
 import { closeSync, constants, openSync, rmSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { Socket } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { promisify } from 'node:util'
 import { ClusterError, messageOf } from '../errors.ts'
+import { pipePlaces, pipesFolderPrefix, removeAbandonedPipes } from './pipe-places.ts'
 
 /** One output of a command: the program writes into it and we read. */
 export interface Pipe {
@@ -44,6 +44,7 @@ const mkfifoTimeoutMs = 5000
 export class PipeSupply {
   readonly #options: PipeSupplyOptions
   readonly #stock: Ends[] = []
+  readonly #swept = new Set<string>()
   #filling: Promise<boolean> | undefined
   #isFailing = false
   #isClosed = false
@@ -81,7 +82,7 @@ export class PipeSupply {
   }
 
   async #makeBatch(): Promise<boolean> {
-    const { places = ['/dev/shm', tmpdir()], onFailure } = this.#options
+    const { places = pipePlaces(), onFailure } = this.#options
     const failures: unknown[] = []
     for (const place of places)
       try {
@@ -97,13 +98,25 @@ export class PipeSupply {
   }
 
   async #makeBatchIn(place: string): Promise<void> {
+    this.#sweep(place)
     // Only its owner may enter the folder, so nobody else can open what is in it.
-    const folder = await mkdtemp(join(place, 'cluster-pipes-'))
+    const folder = await mkdtemp(join(place, pipesFolderPrefix))
     try {
       const names = await makeFifos(folder)
       if (!this.#isClosed) for (const name of names) this.#stock.push(openFifo(join(folder, name)))
     } finally {
       rmSync(folder, { recursive: true, force: true })
+    }
+  }
+
+  /** Once: what earlier servers could not remove, because they were killed. A failure harms nobody. */
+  #sweep(place: string): void {
+    if (this.#swept.has(place)) return
+    this.#swept.add(place)
+    try {
+      removeAbandonedPipes(place)
+    } catch {
+      // Somebody else removes it at the same time, or it cannot be removed; the doctor shows it.
     }
   }
 }

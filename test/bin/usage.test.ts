@@ -14,6 +14,7 @@ const commands = [
   'logs',
   'cancel',
   'nodes',
+  'doctor',
 ]
 
 t.test('the help names every command, however one asks for it', async t => {

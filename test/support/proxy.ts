@@ -26,7 +26,7 @@ interface Cut {
 export async function startProxy(
   test: Test,
   url: string,
-  { announcedPid }: { announcedPid?: number } = {},
+  { announcedPid, dropsOptions = false }: { announcedPid?: number; dropsOptions?: boolean } = {},
 ): Promise<Proxy> {
   const cuts: Cut[] = []
   const target = targetOf(url)
@@ -34,7 +34,7 @@ export async function startProxy(
   const server = createServer({ noDelay: true }, client => {
     clients.add(client)
     client.on('close', () => clients.delete(client))
-    join(client, connect(target), cuts, announcedPid)
+    join(client, connect(target), cuts, { announcedPid, dropsOptions })
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -54,7 +54,12 @@ export async function startProxy(
   }
 }
 
-function join(client: Socket, upstream: Socket, cuts: Cut[], announcedPid?: number): void {
+function join(
+  client: Socket,
+  upstream: Socket,
+  cuts: Cut[],
+  { announcedPid, dropsOptions }: { announcedPid: number | undefined; dropsOptions: boolean },
+): void {
   const destroy = (): void => {
     client.destroy()
     upstream.destroy()
@@ -71,7 +76,7 @@ function join(client: Socket, upstream: Socket, cuts: Cut[], announcedPid?: numb
     const found = cutting ? -1 : cuts.findIndex(cut => text.includes(cut.text))
     if (found >= 0) [cutting] = cuts.splice(found, 1)
     if (cutting?.when === 'before') finish()
-    else upstream.write(message)
+    else upstream.write(dropsOptions ? withoutOptions(message) : message)
   })
   splitMessages(upstream, {}, message => {
     const type = String.fromCharCode(message[0] ?? 0)
@@ -82,6 +87,15 @@ function join(client: Socket, upstream: Socket, cuts: Cut[], announcedPid?: numb
     else if (!cutting) client.write(message)
     if (isReady) started = true
   })
+}
+
+/** What a session asks for when it begins goes under another name, which PostgreSQL takes and ignores. */
+function withoutOptions(message: Buffer): Buffer {
+  const at = message.indexOf('\0options\0')
+  if (at < 0) return message
+  const changed = Buffer.from(message)
+  changed.write('_pq_.op', at + 1, 'latin1')
+  return changed
 }
 
 /** Each message of the protocol whole: a type (which the first one of a client has not), a length, and the rest. */
