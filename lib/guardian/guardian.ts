@@ -9,8 +9,11 @@ import { watchServer } from './watch-server.ts'
 // These are meant for the server, whose end this process waits for.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
 
-// Nobody reads any more when the server is gone.
-process.stdout.on('error', () => undefined)
+// By this name, what ends all programs that are called node spares it.
+process.title = `guardian of ${process.argv[2]}`
+
+// Nobody reads any more when the server is gone. A warning of the driver must not end this process then.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
 
 let loading: Promise<typeof reporting> | undefined
 const end = await watchServer(process.stdin, () => {

@@ -1,6 +1,7 @@
+import { withDescendants } from '../step/process-family.ts'
 import { listProcesses, type ListedProcess } from '../step/process-list.ts'
 import { serverCookieName } from '../step/process-tree.ts'
-import { killUntilGone } from '../step/signal-process.ts'
+import { killUntilGone, noGroup, type Target } from '../step/signal-process.ts'
 import type { ServerProcess } from './message.ts'
 import type { WatchEnd } from './watch-server.ts'
 
@@ -14,7 +15,9 @@ export function killCommands(end: WatchEnd): Promise<number[]> {
     const all: ListedProcess[] = []
     for await (const found of listProcesses()) all.push(found)
     const forks = findForks(all, end)
-    return [...forks, ...findCommands(all, end).filter(command => !forks.includes(command))]
+    // They may be in the server's group, with whatever else was started beside it.
+    const alone: Target[] = forks.map(fork => ({ ...fork, group: noGroup }))
+    return [...alone, ...findCommands(all, end).filter(command => !forks.includes(command))]
   })
 }
 
@@ -35,21 +38,26 @@ function isOrIsForkOf(found: ListedProcess, server: ServerProcess): boolean {
 }
 
 /**
- * The processes that have the server's cookie and belong to a run that has not finished, and all others of their
- * sessions: each command begins with a session of its own, and one that clears its environment is still in it.
+ * The processes that have the server's cookie and belong to a run that has not finished, all others of their
+ * sessions, and all their descendants: each command begins with a session of its own, and one that clears its
+ * environment is still in it, or still has its parent.
  */
 function findCommands(all: readonly ListedProcess[], end: WatchEnd): ListedProcess[] {
   const { cookie, server } = end.charge
-  const marked = all.filter(found => isOfRunning(found.environment, cookie, end.running))
-  const sessions = new Set(marked.map(({ session }) => session))
-  return all.filter(
-    found =>
-      marked.includes(found) || (sessions.has(found.session) && found.session !== server.session),
-  )
+  const marked = new Set(all.filter(found => isOfRunning(found.environment, cookie, end.running)))
+  const sessions = new Set([...marked].map(({ session }) => session))
+  sessions.delete(server.session)
+  return withDescendants(all, found => marked.has(found) || sessions.has(found.session))
 }
 
+/** By the value of the cookie: the server's, and the request's id. */
 function isOfRunning(environment: Buffer, cookie: string, running: ReadonlySet<string>): boolean {
-  if (!environment.includes(`${serverCookieName}=${cookie}`)) return false
-  const [, id] = /\0CLUSTER_REQUEST_ID=(\d+)\0/.exec(`\0${environment.toString('latin1')}`) ?? []
-  return id === undefined || running.has(id)
+  const name = `\0${serverCookieName}=${cookie}/`
+  // Most processes do not have it; what begins with it has no NUL before it.
+  if (!environment.includes(name.slice(1))) return false
+  const text = `\0${environment.toString('latin1')}`
+  const at = text.indexOf(name)
+  if (at < 0) return false
+  const id = text.slice(at + name.length, text.indexOf('\0', at + 1))
+  return running.has(id)
 }

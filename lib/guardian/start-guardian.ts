@@ -1,11 +1,8 @@
-import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { monotonic } from '../base/clock.ts'
 import { jitter } from '../base/random.ts'
 import type { ConnectionSettings } from '../db/connection-settings.ts'
 import { ClusterError } from '../errors.ts'
-import { readProcess } from '../step/process-list.ts'
-import { serverCookieName } from '../step/process-tree.ts'
 import type { Charge, Message, ServerProcess } from './message.ts'
 import { spawnGuardian, type GuardianProcess } from './spawn-guardian.ts'
 
@@ -13,6 +10,9 @@ export interface GuardianOptions {
   readonly node: string
   readonly schema: string
   readonly connection: ConnectionSettings
+  /** What is watched: the server's own process, and what all its commands are recognised by. */
+  readonly server: ServerProcess
+  readonly cookie: string
   /** A guardian watches now, the first one or one that replaces it. */
   readonly onWatching: (pid: number | undefined, isFirst: boolean) => void
   /** A guardian ended that should not have, or a new one could not be started. */
@@ -27,22 +27,15 @@ const backoff = { first: 50, longest: 1000 }
 /** A guardian that has left so many proofs in a row unanswered is frozen. */
 const mostUnanswered = 4
 
+/** How long one may take to begin its watch, in milliseconds; it is killed then, and another tried. */
+const longestStartMs = 10_000
+
 /** How long a guardian may take to end that was told to, in milliseconds. */
 const farewellMs = 2000
 
-/**
- * Starts the process of a guardian, so that it is ready when there is an incarnation to watch.
- * @throws {ClusterError} CW_GUARDIAN
- */
-export async function startGuardian(options: GuardianOptions): Promise<Guardian> {
-  return new Guardian(options, await spawnGuardian(options.node))
-}
-
-/** The guardian as its server sees it: always one process that watches, replaced when it ends. */
+/** One guardian as its server sees it: always one process that watches, replaced when it ends. */
 export class Guardian {
   readonly #options: GuardianOptions
-  readonly #server = readOwnProcess()
-  readonly #cookie = randomUUID()
   readonly #running = new Set<string>()
   #process: GuardianProcess
   #incarnation = ''
@@ -52,14 +45,17 @@ export class Guardian {
   #unanswered = 0
   #isOver = false
 
-  constructor(options: GuardianOptions, started: GuardianProcess) {
-    this.#options = options
-    this.#process = started
+  /**
+   * Starts the process, so that it is ready when there is an incarnation to watch.
+   * @throws {ClusterError} CW_GUARDIAN
+   */
+  static async start(options: GuardianOptions): Promise<Guardian> {
+    return new Guardian(options, await spawnGuardian(options.node))
   }
 
-  /** What all commands of the server must have in their environment. */
-  get environment(): Record<string, string> {
-    return { [serverCookieName]: this.#cookie }
+  private constructor(options: GuardianOptions, started: GuardianProcess) {
+    this.#options = options
+    this.#process = started
   }
 
   /**
@@ -124,19 +120,21 @@ export class Guardian {
       resolve()
     })
     guardian.tell(this.#writeCharge()).catch(() => undefined)
+    const limit = setTimeout(() => guardian.kill(), longestStartMs)
     const how = await Promise.race([acknowledged, guardian.ended])
+    clearTimeout(limit)
     if (typeof how === 'string') throw new ClusterError('CW_GUARDIAN', `the guardian ${how}`)
     this.#isCharged = true
   }
 
   #writeCharge(): Charge {
-    const { schema, connection } = this.#options
+    const { schema, connection, server, cookie } = this.#options
     return {
       incarnation: this.#incarnation,
       schema,
       connection,
-      cookie: this.#cookie,
-      server: this.#server,
+      cookie,
+      server,
       running: [...this.#running],
       aliveForMs: this.#provenUntil - monotonic(),
     }
@@ -171,17 +169,6 @@ export class Guardian {
     clearTimeout(limit)
     if (this.#isOver) this.#process.letGo()
   }
-}
-
-function readOwnProcess(): ServerProcess {
-  const own = readProcess(process.pid)
-  if (typeof own !== 'object')
-    throw new ClusterError(
-      'CW_GUARDIAN',
-      'expected /proc to show this process, so that a guardian can watch it',
-    )
-  const { pid, group, session, startTicks, environmentAt } = own
-  return { pid, group, session, startTicks, environmentAt }
 }
 
 function unguarded(cause: ClusterError): ClusterError {

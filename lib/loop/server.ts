@@ -256,7 +256,7 @@ export class Server {
     })
   }
 
-  /** The guardian knows of all requests that have commands before they start. */
+  /** The guardians know of all requests that have commands before they start. */
   async #cover(claimed: Claimed[]): Promise<Claimed[]> {
     const { processes } = this.#options
     const ids = claimed

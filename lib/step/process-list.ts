@@ -4,6 +4,8 @@ import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promi
 /** A process of this machine, as /proc shows it. */
 export interface ListedProcess {
   readonly pid: number
+  /** 0 when it is not to be seen from here. */
+  readonly parent: number
   readonly group: number
   readonly session: number
   /** When it was started; with the pid it identifies a process for ever. */
@@ -36,7 +38,7 @@ export async function* listProcesses(): AsyncGenerator<ListedProcess> {
   const seen = new Set([process.pid])
   let loadingWaits = 0
   for (let look = 0; look < mostLooks;) {
-    const unseen = listPids().filter(pid => !seen.has(pid))
+    const unseen = listNumbers('/proc').filter(pid => !seen.has(pid))
     if (unseen.length === 0) return
     let isAnyLoading = false
     for (const [index, pid] of unseen.entries()) {
@@ -56,19 +58,45 @@ export async function* listProcesses(): AsyncGenerator<ListedProcess> {
  * (in the middle of exec) a process has no environment for a moment: then it is `loading`.
  */
 export function readProcess(pid: number): ListedProcess | 'loading' | undefined {
-  const environment = readProc(pid, 'environ')
-  const stat = readProc(pid, 'stat')?.toString('latin1')
-  if (!stat) return undefined
+  const own = readThread(`/proc/${pid}`)
+  if (!own) return undefined
+  if (!hasEnded(own)) return describe(pid, own)
+  // The first thread may have ended before the others: then they have what the process has.
+  if (Number(own.fields[17]) <= 1) return undefined
+  const others = listNumbers(`/proc/${pid}/task`)
+  const left = others
+    .map(thread => readThread(`/proc/${pid}/task/${thread}`))
+    .find(thread => thread !== undefined && !hasEnded(thread))
+  return left && describe(pid, { ...left, fields: left.fields.with(19, own.fields[19] ?? '') })
+}
+
+interface Thread {
+  readonly environment: Buffer | undefined
+  /** What `stat` says, from the state on. */
+  readonly fields: readonly string[]
+}
+
+function readThread(folder: string): Thread | undefined {
+  const environment = readProc(`${folder}/environ`)
+  const stat = readProc(`${folder}/stat`)?.toString('latin1')
   // The second field is the program's name, which may hold spaces and parentheses.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  const [state = 'X', , group = '0', session = '0'] = fields
-  if (state === 'Z' || state === 'X') return undefined
+  if (!stat) return undefined
+  return { environment, fields: stat.slice(stat.lastIndexOf(')') + 2).split(' ') }
+}
+
+function hasEnded({ fields: [state = 'X'] }: Thread): boolean {
+  return state === 'Z' || state === 'X'
+}
+
+function describe(pid: number, { environment, fields }: Thread): ListedProcess | 'loading' {
+  const [, parent, group, session] = fields
   const [memory, code, environmentAt = '0', environmentEnd] = [20, 23, 47, 48].map(n => fields[n])
   // Where the code is becomes known last. (What has no memory is the kernel's own, or is ending.)
   const isEmpty = memory === '0' || (code !== '0' && environmentAt === environmentEnd)
   if (environment?.length === 0 && !isEmpty) return 'loading'
   return {
     pid,
+    parent: Number(parent),
     group: Number(group),
     session: Number(session),
     startTicks: fields[19] ?? '',
@@ -77,13 +105,17 @@ export function readProcess(pid: number): ListedProcess | 'loading' | undefined 
   }
 }
 
-function listPids(): number[] {
-  return readdirSync('/proc').map(Number).filter(Number.isInteger)
+function listNumbers(folder: string): number[] {
+  try {
+    return readdirSync(folder).map(Number).filter(Number.isInteger)
+  } catch {
+    return []
+  }
 }
 
-function readProc(pid: number, file: 'stat' | 'environ'): Buffer | undefined {
+function readProc(file: string): Buffer | undefined {
   try {
-    return readFileSync(`/proc/${pid}/${file}`)
+    return readFileSync(file)
   } catch {
     return undefined
   }

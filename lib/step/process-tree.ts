@@ -1,11 +1,21 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { listProcesses, readProcess } from './process-list.ts'
-import { killUntilGone, signalGroup, signalProcess, type Target } from './signal-process.ts'
+import { withDescendants } from './process-family.ts'
+import { listProcesses, readProcess, type ListedProcess } from './process-list.ts'
+import {
+  killUntilGone,
+  rememberFound,
+  signalGroup,
+  signalProcess,
+  type Target,
+} from './signal-process.ts'
 
 /** The environment variable by which a process is recognised, wherever it went. */
 export const cookieName = 'CLUSTER_STEP_COOKIE'
 
-/** The variable by which all processes of a server's runs are recognised; its value belongs to the incarnation. */
+/**
+ * The variable by which all processes of a server's runs are recognised. Its value is the incarnation's cookie; for
+ * a command, the request's id follows: `cookie/12`.
+ */
 export const serverCookieName = 'CLUSTER_SERVER_COOKIE'
 
 /**
@@ -27,22 +37,25 @@ const longestLookMs = 200
  * @returns when no process of it is left, the ids of those that we are not allowed to stop
  */
 export async function stopTree(tree: ProcessTree, graceMs: number): Promise<number[]> {
-  const members = await findMembers(tree)
+  const find = rememberFound(() => findMembers(tree))
+  const members = await find()
   if (members.some(({ group }) => group === tree.group)) signalGroup(tree.group, 'SIGTERM')
   // One SIGTERM each: many programs take a second one as impatience, and skip their cleaning up.
   for (const member of members) if (member.group !== tree.group) signalProcess(member, 'SIGTERM')
-  if (await isGoneWithin(tree, graceMs)) return []
-  return killUntilGone(() => findMembers(tree))
+  if (await isGoneWithin(find, graceMs)) return []
+  return killUntilGone(find)
 }
 
-async function isGoneWithin(tree: ProcessTree, graceMs: number): Promise<boolean> {
+async function isGoneWithin(
+  find: () => Promise<readonly Target[]>,
+  graceMs: number,
+): Promise<boolean> {
   let waited = 0
   for (let wait = firstLookMs; waited < graceMs; wait = Math.min(2 * wait, longestLookMs)) {
     const pause = Math.min(wait, graceMs - waited)
     await delay(pause)
     waited += pause
-    if ((await findMembers(tree)).length === 0 && (await findMembers(tree)).length === 0)
-      return true
+    if ((await find()).length === 0 && (await find()).length === 0) return true
   }
   return false
 }
@@ -51,12 +64,12 @@ async function findMembers(tree: ProcessTree): Promise<Target[]> {
   if (process.platform !== 'linux') return groupAsMember(tree)
   const own = readProcess(process.pid)
   const cookie = Buffer.from(`${cookieName}=${tree.cookie}`)
-  const members: Target[] = []
-  for await (const found of listProcesses()) {
-    if (typeof own === 'object' && found.group === own.group) continue
-    if (found.group === tree.group || found.environment.includes(cookie)) members.push(found)
-  }
-  return members
+  const all: ListedProcess[] = []
+  for await (const found of listProcesses()) all.push(found)
+  return withDescendants(
+    all,
+    ({ group, environment }) => group === tree.group || environment.includes(cookie),
+  ).filter(found => typeof own !== 'object' || found.group !== own.group)
 }
 
 /** Without /proc the group stands for the tree: a negative process id means a group. */

@@ -4,23 +4,48 @@ import { readProcess, type ListedProcess } from './process-list.ts'
 /** What a signal can be sent to. */
 export type Target = Pick<ListedProcess, 'pid' | 'group' | 'startTicks'>
 
+/** Such a group is not signalled, only the process itself. */
+export const noGroup = 0
+
 const killPassMs = 5
+
+/** What starts processes faster than they can be stopped is killed all the same, after so many passes. */
+const mostHolds = 20
 
 /**
  * Kills what `find` finds, with the whole process groups, until two passes in a row find nothing: one pass can
- * miss a process that is just being forked.
+ * miss a process that is just being forked. All are stopped before the first is killed, because some are known
+ * only by a parent that runs.
  * @returns when nothing is left, the ids of those that we are not allowed to kill
  */
 export async function killUntilGone(find: () => Promise<readonly Target[]>): Promise<number[]> {
+  const look = rememberFound(find)
   const forbidden = new Set<number>()
+  await holdAll(look)
   for (let emptyPasses = 0; emptyPasses < 2;) {
-    const found = (await find()).filter(({ pid }) => !forbidden.has(pid))
-    for (const group of new Set(found.map(target => target.group))) signalGroup(group, 'SIGKILL')
-    for (const target of found) if (!signalProcess(target, 'SIGKILL')) forbidden.add(target.pid)
+    const found = (await look()).filter(({ pid }) => !forbidden.has(pid))
+    for (const pid of signalAll(found, 'SIGKILL')) forbidden.add(pid)
     emptyPasses = found.length === 0 ? emptyPasses + 1 : 0
     await delay(killPassMs)
   }
   return [...forbidden]
+}
+
+/** Stops what is found until there is nothing new: what is stopped has no more children. */
+async function holdAll(look: () => Promise<readonly Target[]>): Promise<void> {
+  const held = new Set<string>()
+  for (let pass = 0; pass < mostHolds; pass++) {
+    const found = (await look()).filter(target => !held.has(keyOf(target)))
+    if (found.length === 0) return
+    signalAll(found, 'SIGSTOP')
+    for (const target of found) held.add(keyOf(target))
+  }
+}
+
+/** @returns the ids of those that we are not allowed to signal */
+function signalAll(targets: readonly Target[], signal: NodeJS.Signals): number[] {
+  for (const group of new Set(targets.map(target => target.group))) signalGroup(group, signal)
+  return targets.filter(target => !signalProcess(target, signal)).map(({ pid }) => pid)
 }
 
 /** Signals a process if it is still the same one. @returns false when we are not allowed to */
@@ -38,6 +63,25 @@ export function signalProcess({ pid, startTicks }: Target, signal: NodeJS.Signal
 export function signalGroup(group: number, signal: NodeJS.Signals): void {
   // To kill, 0 and 1 mean our own group and everybody; /proc shows 0 for groups of other containers.
   if (group > 1) signalProcess({ pid: -group, group, startTicks: '' }, signal)
+}
+
+/** Finds what `find` finds, and what it found before and still runs: that by which it was known may be gone. */
+export function rememberFound(
+  find: () => Promise<readonly Target[]>,
+): () => Promise<readonly Target[]> {
+  const known = new Map<string, Target>()
+  return async () => {
+    const found = new Map((await find()).map(target => [keyOf(target), target]))
+    for (const [key, target] of known)
+      if (!found.has(key) && isSame(target.pid, target.startTicks)) found.set(key, target)
+    known.clear()
+    for (const [key, target] of found) if (target.startTicks) known.set(key, target)
+    return [...found.values()]
+  }
+}
+
+function keyOf({ pid, startTicks }: Target): string {
+  return `${pid}/${startTicks}`
 }
 
 function isSame(pid: number, startTicks: string): boolean {

@@ -1,14 +1,14 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { openBootClock } from '../base/clock.ts'
 import { openDatabase } from '../db/connection-settings.ts'
-import { startGuardian, type Guardian } from '../guardian/start-guardian.ts'
+import { startGuardians, type Guardians } from '../guardian/start-guardians.ts'
 import type { ClusterError } from '../errors.ts'
 import { toPlainError, type Order, type Report, type WitnessSettings } from './message.ts'
 import { StallWatch } from './stall-watch.ts'
 import { Watcher } from './watcher.ts'
 import { Witness } from './witness.ts'
 
-// A thread of its own proves that the server is alive and feeds its guardian, so that a main thread that is busy for
+// A thread of its own proves that the server is alive and feeds its guardians, so that a main thread that is busy for
 // a while does not look dead.
 
 const { settings, ticks } = workerData as { settings: WitnessSettings; ticks: Int32Array }
@@ -21,11 +21,11 @@ function tell(report: Report): void {
 }
 
 const stalls = new StallWatch(ticks, settings.stallLimitMs, clock)
-let guardian: Guardian | undefined
+let guardians: Guardians | undefined
 let witness: Witness | undefined
 
 async function begin(): Promise<void> {
-  if (settings.isGuarded) guardian = await beginGuardian()
+  if (settings.isGuarded) guardians = await beginGuardians()
   witness = await Witness.begin({
     ...settings,
     t: db.t,
@@ -38,18 +38,18 @@ async function begin(): Promise<void> {
       silent: others => tell({ is: 'silent', others }),
       newEra: () => tell({ is: 'newEra' }),
       disconnected: () => tell({ is: 'disconnected' }),
-      proven: forMs => guardian?.prove(forMs),
+      proven: forMs => guardians?.prove(forMs),
       lost: reportLost,
       error: (error, where) => tell({ is: 'error', error: toPlainError(error), where }),
     },
   })
-  await guardian?.charge(witness.incarnation)
-  const environment = guardian?.environment ?? {}
+  await guardians?.charge(witness.incarnation)
+  const environment = guardians?.environment ?? {}
   tell({ is: 'begun', incarnation: witness.incarnation, environment })
 }
 
-function beginGuardian(): Promise<Guardian> {
-  return startGuardian({
+function beginGuardians(): Promise<Guardians> {
+  return startGuardians({
     node: about.node,
     schema,
     connection: settings.connection,
@@ -72,17 +72,17 @@ async function obey(order: Order): Promise<void> {
       db = openDatabase(order.connection, { schema, applicationName: '' })
       break
     case 'cover':
-      await guardian?.cover(order.ids)
+      await guardians?.cover(order.ids)
       tell({ is: 'done', number: order.number })
       break
     case 'release':
-      guardian?.release(order.ids)
+      guardians?.release(order.ids)
       break
     case 'abandon':
-      guardian?.abandon()
+      guardians?.abandon()
       break
     case 'leave':
-      await guardian?.leave()
+      await guardians?.leave()
       tell({ is: 'done', number: order.number })
       break
     case 'end':
@@ -95,7 +95,7 @@ parentPort?.on('message', (order: Order) => void obey(order))
 try {
   await begin()
 } catch (error) {
-  guardian?.abandon()
+  guardians?.abandon()
   await witness?.end()
   tell({ is: 'failed', error: toPlainError(error) })
   parentPort?.close()

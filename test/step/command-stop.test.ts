@@ -173,3 +173,19 @@ t.test('steps side by side do not stop each other', async t => {
   await command('c', { run: ['touch', 'go'] }).perform(other)
   t.match(await finishing, { exitCode: 0, stdout: /fine$/ })
 })
+
+t.test(
+  'what has nothing of the command but a parent is stopped, also when that ends first',
+  async t => {
+    const controller = new AbortController()
+    const run = makeRun(t, { signal: controller.signal, killGraceMs: 300 })
+    const stubborn = `trap "" TERM; echo pid $$; while :; do /bin/sleep 1000; done`
+    const shell = `env -i setsid sh -c '${stubborn}' & echo begun; wait`
+    const result = command('a', { shell }).perform(run)
+    await run.sink.printed(/pid \d+/)
+    const pid = Number(/pid (\d+)/.exec(run.sink.textOf('stdout'))?.[1])
+    controller.abort(cancelled)
+    await t.rejects(result, cancelled)
+    t.notOk(isAlive(pid))
+  },
+)

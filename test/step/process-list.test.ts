@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import t from 'tap'
+import { until } from '../support/until.ts'
 import { listProcesses, readProcess } from '../../lib/step/process-list.ts'
 
 async function findByEnvironment(text: string): Promise<number[]> {
@@ -43,4 +45,27 @@ t.test('a process that goes from program to program without end is found every t
   for (let round = 0; round < 300; round++)
     if (!(await findByEnvironment(mark)).includes(child.pid ?? 0)) missed++
   t.equal(missed, 0)
+})
+
+/** Ends its first thread; the second goes on. */
+const withoutFirstThread = `
+import ctypes, threading, time
+threading.Thread(target=lambda: (print('ready', flush=True), time.sleep(1000))).start()
+time.sleep(0.1)
+ctypes.CDLL(None).syscall(60, 0)`
+
+t.test('a process whose first thread has ended is listed as long as another runs', async t => {
+  const mark = randomUUID()
+  const child = spawn('python3', ['-c', withoutFirstThread], {
+    detached: true,
+    env: { PATH: process.env['PATH'], MARK: mark },
+  })
+  const failed = once(child, 'error').then(([error]) => error as NodeJS.ErrnoException)
+  const ready = await Promise.race([once(child.stdout, 'data'), failed])
+  if (ready instanceof Error) return t.comment('there is no python3 here')
+  t.teardown(() => child.kill('SIGKILL'))
+  const pid = child.pid ?? 0
+  await until(async () => /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'latin1')))
+  t.match(readProcess(pid), { pid, group: pid, session: pid, startTicks: /^\d+$/ })
+  t.strictSame(await findByEnvironment(mark), [pid])
 })
