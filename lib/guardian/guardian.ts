@@ -1,3 +1,4 @@
+import { constants, setPriority } from 'node:os'
 import { killCommands } from './kill-commands.ts'
 import { acknowledgement } from './message.ts'
 import type * as reporting from './report-loss.ts'
@@ -11,6 +12,11 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 
 // By this name, what ends all programs that are called node spares it.
 process.title = `guardian of ${process.argv[2]}`
+
+// It sleeps until it is needed, and must not wait then for what keeps the machine busy. Some may not ask for that.
+try {
+  setPriority(constants.priority.PRIORITY_HIGH)
+} catch {}
 
 // Nobody reads any more when the server is gone. A warning of the driver must not end this process then.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)

@@ -60,14 +60,21 @@ export async function* listProcesses(): AsyncGenerator<ListedProcess> {
 export function readProcess(pid: number): ListedProcess | 'loading' | undefined {
   const own = readThread(`/proc/${pid}`)
   if (!own) return undefined
-  if (!hasEnded(own)) return describe(pid, own)
+  if (!hasEnded(own.fields)) return describe(pid, own)
   // The first thread may have ended before the others: then they have what the process has.
   if (Number(own.fields[17]) <= 1) return undefined
   const others = listNumbers(`/proc/${pid}/task`)
   const left = others
     .map(thread => readThread(`/proc/${pid}/task/${thread}`))
-    .find(thread => thread !== undefined && !hasEnded(thread))
+    .find(thread => thread !== undefined && !hasEnded(thread.fields))
   return left && describe(pid, { ...left, fields: left.fields.with(19, own.fields[19] ?? '') })
+}
+
+/** When a process was started; undefined when it has ended. */
+export function readStartTicks(pid: number): string | undefined {
+  const fields = readFields(`/proc/${pid}`)
+  const isAlive = fields && (!hasEnded(fields) || Number(fields[17]) > 1)
+  return isAlive ? fields[19] : undefined
 }
 
 interface Thread {
@@ -78,13 +85,17 @@ interface Thread {
 
 function readThread(folder: string): Thread | undefined {
   const environment = readProc(`${folder}/environ`)
-  const stat = readProc(`${folder}/stat`)?.toString('latin1')
-  // The second field is the program's name, which may hold spaces and parentheses.
-  if (!stat) return undefined
-  return { environment, fields: stat.slice(stat.lastIndexOf(')') + 2).split(' ') }
+  const fields = readFields(folder)
+  return fields && { environment, fields }
 }
 
-function hasEnded({ fields: [state = 'X'] }: Thread): boolean {
+/** The second field of `stat` is the program's name, which may hold spaces and parentheses: those after it. */
+function readFields(folder: string): string[] | undefined {
+  const stat = readProc(`${folder}/stat`)?.toString('latin1')
+  return stat === undefined ? undefined : stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+}
+
+function hasEnded([state = 'X']: readonly string[]): boolean {
   return state === 'Z' || state === 'X'
 }
 

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { readProcess, type ListedProcess } from './process-list.ts'
+import { readStartTicks, type ListedProcess } from './process-list.ts'
 
 /** What a signal can be sent to. */
 export type Target = Pick<ListedProcess, 'pid' | 'group' | 'startTicks'>
@@ -21,24 +21,25 @@ const mostHolds = 20
 export async function killUntilGone(find: () => Promise<readonly Target[]>): Promise<number[]> {
   const look = rememberFound(find)
   const forbidden = new Set<number>()
-  await holdAll(look)
+  let found = await holdAll(look)
   for (let emptyPasses = 0; emptyPasses < 2;) {
-    const found = (await look()).filter(({ pid }) => !forbidden.has(pid))
     for (const pid of signalAll(found, 'SIGKILL')) forbidden.add(pid)
-    emptyPasses = found.length === 0 ? emptyPasses + 1 : 0
     await delay(killPassMs)
+    found = (await look()).filter(({ pid }) => !forbidden.has(pid))
+    emptyPasses = found.length === 0 ? emptyPasses + 1 : 0
   }
   return [...forbidden]
 }
 
-/** Stops what is found until there is nothing new: what is stopped has no more children. */
-async function holdAll(look: () => Promise<readonly Target[]>): Promise<void> {
+/** Stops what is found until there is nothing new: what is stopped has no more children. @returns all that is found */
+async function holdAll(look: () => Promise<readonly Target[]>): Promise<readonly Target[]> {
   const held = new Set<string>()
-  for (let pass = 0; pass < mostHolds; pass++) {
-    const found = (await look()).filter(target => !held.has(keyOf(target)))
-    if (found.length === 0) return
-    signalAll(found, 'SIGSTOP')
-    for (const target of found) held.add(keyOf(target))
+  for (let pass = 0; ; pass++) {
+    const found = await look()
+    const unheld = found.filter(target => !held.has(keyOf(target)))
+    if (unheld.length === 0 || pass >= mostHolds) return found
+    signalAll(unheld, 'SIGSTOP')
+    for (const target of unheld) held.add(keyOf(target))
   }
 }
 
@@ -85,6 +86,5 @@ function keyOf({ pid, startTicks }: Target): string {
 }
 
 function isSame(pid: number, startTicks: string): boolean {
-  const now = readProcess(pid)
-  return now === 'loading' || now?.startTicks === startTicks
+  return readStartTicks(pid) === startTicks
 }

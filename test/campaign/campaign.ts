@@ -168,7 +168,7 @@ async function compare(cluster: Cluster, ids: string[], ledgerFile: string) {
 }
 
 /** The small generator "mulberry32" by Tommy Ettinger (public domain): enough to replay a schedule. */
-function seeded(seed: number): () => number {
+export function seeded(seed: number): () => number {
   let state = seed >>> 0
   return () => {
     state = (state + 0x6d2b79f5) >>> 0
