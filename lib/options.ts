@@ -168,7 +168,7 @@ export const options: { readonly [Name in OptionName]: Option<ServerOptions[Name
     ...byDefault(true),
     usedBy: ['server'],
     description:
-      'Whether a helper process stops the commands of this server when it dies or freezes, and reports the loss; only on Linux.',
+      'Whether helper processes stop the commands of this server when it dies or freezes, and report the loss; only on Linux.',
   },
   logLevel: {
     ...oneOf<LogLevel>(['trace', 'debug', 'info', 'warn', 'error', 'silent']),

@@ -99,6 +99,15 @@ t.test(
   },
 )
 
+t.test('no definition can hide its commands from the guardians', async t => {
+  const environment = { PATH: '/usr/bin:/bin', CLUSTER_SERVER_COOKIE: 'server' }
+  const run = makeRun(t, { environment })
+  const shell = 'echo $CLUSTER_SERVER_COOKIE'
+  const env = { CLUSTER_SERVER_COOKIE: 'mine', CLUSTER_REQUEST_ID: '0' }
+  const { stdout } = await command('a', { shell, env }).perform(run)
+  t.equal(stdout, `server/${run.requestId}`)
+})
+
 t.test('a command runs in the work folder, or where it is told to', async t => {
   const run = makeRun(t, { input: { folder: '/' } })
   const folder = realpathSync(await run.workFolder())
