@@ -7,7 +7,8 @@ export type Target = Pick<ListedProcess, 'pid' | 'group' | 'startTicks'>
 /** Such a group is not signalled, only the process itself. */
 export const noGroup = 0
 
-const killPassMs = 5
+/** The pause after a pass; it grows, because what hangs in the kernel (on a disk that is gone) may never end. */
+const pause = { firstMs: 5, factor: 1.2, longestMs: 500 }
 
 /** What starts processes faster than they can be stopped is killed all the same, after so many passes. */
 const mostHolds = 20
@@ -22,9 +23,9 @@ export async function killUntilGone(find: () => Promise<readonly Target[]>): Pro
   const look = rememberFound(find)
   const forbidden = new Set<number>()
   let found = await holdAll(look)
-  for (let emptyPasses = 0; emptyPasses < 2;) {
+  for (let passes = 0, emptyPasses = 0; emptyPasses < 2; passes++) {
     for (const pid of signalAll(found, 'SIGKILL')) forbidden.add(pid)
-    await delay(killPassMs)
+    await delay(Math.min(pause.firstMs * pause.factor ** passes, pause.longestMs))
     found = (await look()).filter(({ pid }) => !forbidden.has(pid))
     emptyPasses = found.length === 0 ? emptyPasses + 1 : 0
   }

@@ -74,7 +74,11 @@ export async function runDeathCampaign(options: DeathOptions): Promise<Death[]> 
     await watcher.start()
     for (let round = 0; round < servers; round++) {
       const fault = options.faults[round % options.faults.length] as Fault
-      deaths.push(await dieOnce({ options, client, watcher, folder, random, round, fault }))
+      for (let tries = 0, death: Death | undefined; !death; tries++) {
+        const nodeId = `n${round}-${tries}`
+        death = await dieOnce({ options, client, watcher, folder, random, nodeId, fault })
+        if (death) deaths.push(death)
+      }
     }
   } finally {
     await watcher.stop()
@@ -90,64 +94,86 @@ interface Round {
   readonly watcher: Cluster
   readonly folder: string
   readonly random: () => number
-  readonly round: number
+  readonly nodeId: string
   readonly fault: Fault
 }
 
-async function dieOnce({ options, client, watcher, folder, random, round, fault }: Round) {
-  const mark = randomUUID()
-  const { url, lostAfter, commands } = options
-  const shells = Object.entries(commandShapes).map(([name, { shell }]) => [
-    `${name}-${round}`,
-    [shell.replace('MARK', mark)],
-  ])
-  const nodeId = `n${round}`
-  const child = launchServer(
-    {
-      connectionString: url,
-      nodeId,
-      dataDir: join(folder, nodeId),
-      lostAfter,
-      concurrency: commands,
-      passEnv: ['MARK'],
-      retention: 'forever',
-      shells: Object.fromEntries(shells),
-    },
-    mark,
-  )
-  const exited = once(child, 'exit')
-  const waitForLine = readLog(child)
-  const guardians: number[] = []
-  for (let n = 0; n < 2; n++)
-    guardians.push(Number((await waitForLine('a guardian watches'))['guardian']))
-  await waitForLine('ready')
-  const findCommands = (): number[] => findMarked(mark).filter(pid => pid !== child.pid)
+/** @returns undefined when the machine was so busy that the server gave up by itself before the fault */
+async function dieOnce(round: Round): Promise<Death | undefined> {
+  const { options, client, watcher, random, nodeId, fault } = round
+  const server = startVictim(round)
   try {
-    const shapes = Array.from({ length: commands }, () => pick(random))
-    const requests = shapes.map(shape => ({ process: `${shape}-${round}` }))
+    const guardians = await server.ready
+    const shapes = Array.from({ length: options.commands }, () => pick(random))
+    const requests = shapes.map(shape => ({ process: `${shape}-${nodeId}` }))
     const ids = (await watcher.enqueueMany(requests)).map(({ id }) => id)
     const expected = shapes.reduce((sum, shape) => sum + commandShapes[shape].processes, 0)
     // While they start, there may be more of them.
-    while (findCommands().length !== expected) await delay(10)
+    while (server.isAlive() && server.findCommands().length !== expected) await delay(10)
     // The fault comes at any moment of the server's own rhythm.
     await delay(random() * 300)
-    const processes = findCommands()
+    const processes = server.findCommands()
+    if (!guardians || !server.isAlive() || processes.length !== expected) return undefined
     const faultAt = performance.now()
-    faults[fault](child.pid ?? 0, guardians)
+    faults[fault](server.pid, guardians)
     const end = await watchDeath(client, ids, processes)
-    const hidden = findCommands()
     return {
       fault,
       runs: ids.length,
       processes: processes.length,
       goneMs: end.goneAt - faultAt,
       failedMs: end.failedAt - faultAt,
-      aliveAtRow: end.aliveAtRow + hidden.length,
+      aliveAtRow: end.aliveAtRow + server.findCommands().length,
     }
   } finally {
-    for (const pid of [child.pid ?? 0, ...guardians, ...findCommands()]) kill(pid)
-    await exited
+    await server.clean()
   }
+}
+
+function startVictim({ options, folder, nodeId }: Round) {
+  const mark = randomUUID()
+  const shells = Object.entries(commandShapes).map(([name, { shell }]) => [
+    `${name}-${nodeId}`,
+    [shell.replace('MARK', mark)],
+  ])
+  const child = launchServer(
+    {
+      connectionString: options.url,
+      nodeId,
+      dataDir: join(folder, nodeId),
+      lostAfter: options.lostAfter,
+      concurrency: options.commands,
+      passEnv: ['MARK'],
+      retention: 'forever',
+      shells: Object.fromEntries(shells),
+    },
+    mark,
+  )
+  const { pid = 0 } = child
+  const exited = once(child, 'exit')
+  const guardians: number[] = []
+  const findCommands = (): number[] => findMarked(mark).filter(found => found !== pid)
+  return {
+    pid,
+    findCommands,
+    isAlive: () => child.exitCode === null && child.signalCode === null,
+    /** Resolves with the guardians when it claims; with undefined when it ended before. */
+    ready: waitForGuardians(readLog(child), guardians).catch(() => undefined),
+    async clean(): Promise<void> {
+      for (const left of [pid, ...guardians, ...findCommands()]) kill(left)
+      await exited
+    },
+  }
+}
+
+async function waitForGuardians(
+  waitForLine: ReturnType<typeof readLog>,
+  guardians: number[],
+): Promise<number[]> {
+  for (let n = 0; n < 2; n++)
+    guardians.push(Number((await waitForLine('a guardian watches'))['guardian']))
+  await waitForLine('ready')
+  return guardians
 }
 
 function pick(random: () => number): Shape {

@@ -20,6 +20,16 @@ t.test('a clean stop ends the guardian, which declares nothing and kills nothing
   t.match(await server.cluster.nodes(), [{ node: 'a', state: 'left' }])
 })
 
+t.test('a clean stop does not wait long for a guardian that is frozen', async t => {
+  const server = await startServer(t, { shells: {} })
+  const guardians = [await server.waitForGuardian(), await server.waitForGuardian()]
+  process.kill(guardians[0] ?? 0, 'SIGSTOP')
+  server.kill('SIGTERM')
+  t.strictSame(await server.ended, [0, null])
+  t.notOk(guardians.some(isAlive), 'it was killed')
+  t.match(await server.cluster.nodes(), [{ node: 'a', state: 'left' }])
+})
+
 t.test(
   'the guardian has nothing of the server but its pipe, and tells nobody the password',
   async t => {
