@@ -28,8 +28,8 @@ const end = await watchServer(process.stdin, () => {
   loading ??= import('./report-loss.ts')
 })
 if (end && loading) {
-  const survivors = await killCommands(end)
+  const killed = killCommands(end)
   const { reportLoss } = await loading
-  await reportLoss(end.charge, survivors)
+  await reportLoss(end.charge, killed)
 }
 process.exit()

@@ -17,16 +17,22 @@ const longestAnswerMs = 10_000
 
 /**
  * Declares the incarnation lost, unless somebody else has. Tries for ten minutes while the database is away.
- * @param survivors the processes that could not be killed
+ * @param killed when nothing is left, the processes that could not be killed; until then it only connects
  * @throws when it cannot be done: the other servers will notice the loss, later
  */
-export async function reportLoss(charge: Charge, survivors: readonly number[]): Promise<void> {
+export async function reportLoss(
+  charge: Charge,
+  killed: Promise<readonly number[]>,
+): Promise<void> {
   const { incarnation, schema, connection } = charge
   const db = openDatabase(connection, {
     schema,
     applicationName: 'cluster-worker guardian',
     longestAnswerMs,
   })
+  // A connection takes its time, which need not come after the killing. If it fails, the report tries again.
+  db.query({ text: 'select 1' }).catch(() => undefined)
+  const survivors = await killed
   const reporter =
     survivors.length === 0
       ? 'its guardian'
