@@ -8,7 +8,7 @@ export const errorCodes = {
   CW_CONNECTION: 'The database cannot be reached.',
   CW_DATABASE_UNFIT: 'The database cannot be used as it is set up.',
   CW_DEFINITION: 'A process definition is wrong.',
-  CW_GUARDIAN: 'The guardian could not be started, or ended.',
+  CW_GUARDIAN: 'A guardian could not be started, or ended.',
   CW_IDEMPOTENCY_CONFLICT: 'The idempotency key was used before with another input.',
   CW_INPUT_INVALID: "The input does not fit the process's schema.",
   CW_INPUT_UNSERIALISABLE: 'The input cannot be stored as JSON.',

@@ -65,6 +65,7 @@ export class Server {
   readonly #listener: Listener
   readonly #writing = new AbortController()
   #fenced: ClusterError | undefined
+  #isLeaving = false
 
   /**
    * Begins a new incarnation of the node and starts its loops.
@@ -174,6 +175,7 @@ export class Server {
       this.#listening.stop(),
       this.#declarer.idle(),
     ])
+    this.#isLeaving = true
     const hasLeft = !this.#fenced && (await this.#endIncarnation())
     if (hasLeft) await this.#witness.leave()
     else this.#witness.abandon()
@@ -185,7 +187,8 @@ export class Server {
 
   /** Stops all work at once, because this server may no longer act. */
   fence(reason: ClusterError): void {
-    if (this.#fenced) return
+    // The witness may see that the incarnation has ended before it is told to stop. Nothing is left to fence then.
+    if (this.#fenced || (this.#isLeaving && this.#runner.activeCount === 0)) return
     this.#fenced = reason
     this.#writing.abort(reason)
     this.#runner.abandonAll(reason)
