@@ -10,6 +10,8 @@ export async function describeRequest(record: RequestRecord): Promise<string> {
   const title = `Request ${record.id}: ${printableLine(record.process)} ${outcomeOf(record)}`
   const facts: readonly (readonly [string, string])[] = [
     ['node', record.node === null ? '' : `${record.node}, incarnation ${record.incarnation}`],
+    ['compensates', record.compensates === null ? '' : `request ${record.compensates}`],
+    ['undone by', record.compensatedBy === null ? '' : `request ${record.compensatedBy}`],
     ['priority', String(record.priority)],
     ['key', record.idempotencyKey ?? ''],
     ['enqueued', showMoment(record.enqueuedAt)],
@@ -23,7 +25,7 @@ export async function describeRequest(record: RequestRecord): Promise<string> {
   ]
   const lines = facts
     .filter(([, value]) => value !== '')
-    .map(([name, value]) => `  ${name.padEnd(10)}  ${printable(value)}`)
+    .map(([name, value]) => `  ${name.padEnd(11)}  ${printable(value)}`)
   const steps = record.steps.length > 0 ? ['', await formatTable(stepColumns, record.steps)] : []
   return [styleText('bold', title), ...lines, ...steps].join('\n')
 }

@@ -8,6 +8,7 @@ export const errorCodes = {
   CW_CONNECTION: 'The database cannot be reached.',
   CW_DATABASE_UNFIT: 'The database cannot be used as it is set up.',
   CW_DEFINITION: 'A process definition is wrong.',
+  CW_DEFINITION_CHANGED: 'This server has another definition than the one that ran.',
   CW_GUARDIAN: 'A guardian could not be started, or ended.',
   CW_IDEMPOTENCY_CONFLICT: 'The idempotency key was used before with another input.',
   CW_INPUT_INVALID: "The input does not fit the process's schema.",
@@ -23,6 +24,7 @@ export const errorCodes = {
   CW_STEP_FAILED: 'A step failed.',
   CW_STEP_TIMEOUT: 'A step ran longer than its timeout.',
   CW_STOPPED: 'The server was stopped before the step ended.',
+  CW_UNDO_FAILED: 'What a lost server had done is not undone in full.',
   CW_UNKNOWN_PROCESS: 'No server has published a process of this name.',
   CW_WAIT_TIMEOUT: 'The request did not finish in time.',
 } as const

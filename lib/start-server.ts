@@ -75,7 +75,7 @@ async function startNode(parts: Parts): Promise<Server> {
 }
 
 async function describeWitness(
-  { db, settings, logger }: Parts,
+  { db, settings, processes, logger }: Parts,
   nodeSeq: string,
   lanes: readonly number[],
 ): Promise<WitnessSettings> {
@@ -91,6 +91,7 @@ async function describeWitness(
       concurrency: settings.concurrency,
       lostAfterMs: settings.lostAfter,
       outageGraceMs: settings.outageGrace,
+      onFailureSteps: countOnFailureSteps(processes, lanes),
     },
     lanes,
     pollMs: settings.pollInterval,
@@ -137,6 +138,15 @@ function describe(process: Process): PublishedProcess {
       steps.map(({ name, kind }) => ({ phase, name, kind })),
     ),
   }
+}
+
+/** @param lanes those of the processes, in their order */
+function countOnFailureSteps(
+  processes: readonly Process[],
+  lanes: readonly number[],
+): Record<number, number> {
+  const counts = processes.map(({ onFailure }, index) => [lanes[index], onFailure.length] as const)
+  return Object.fromEntries(counts.filter(([, count]) => count > 0))
 }
 
 function environmentOf(passEnv: readonly string[]): Record<string, string> {

@@ -56,7 +56,7 @@ export const listCommand: Command = defineCommand({
 
 const columns: readonly Column<RequestSummary>[] = [
   { title: 'ID', align: 'right', show: request => request.id },
-  { title: 'PROCESS', show: request => request.process },
+  { title: 'PROCESS', show: processOf },
   { title: 'STATE', show: request => request.outcome ?? request.state },
   { title: 'REASON', show: request => request.reason },
   { title: 'NODE', show: request => request.node },
@@ -67,6 +67,10 @@ const columns: readonly Column<RequestSummary>[] = [
     show: request => showTook(request.startedAt, request.finishedAt),
   },
 ]
+
+function processOf({ process, compensates }: RequestSummary): string {
+  return compensates === null ? process : `${process} (undoes ${compensates})`
+}
 
 type Defined<Values> = { [Key in keyof Values]?: Exclude<Values[Key], undefined> }
 

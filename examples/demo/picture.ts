@@ -4,12 +4,19 @@ import { alignColumns } from './screen.ts'
 /** What the database says at one moment. */
 export interface Picture {
   readonly nodes: readonly NodeStatus[]
+  /** What was asked for. */
   readonly requests: readonly RequestSummary[]
+  /** What undoes the requests that were lost. */
+  readonly compensations: readonly RequestSummary[]
 }
 
 export async function takePicture(cluster: Cluster): Promise<Picture> {
-  const [nodes, requests] = await Promise.all([cluster.nodes(), cluster.list({ limit: 1000 })])
-  return { nodes, requests }
+  const [nodes, all] = await Promise.all([cluster.nodes(), cluster.list({ limit: 1000 })])
+  return {
+    nodes,
+    requests: all.filter(({ compensates }) => compensates === null),
+    compensations: all.filter(({ compensates }) => compensates !== null),
+  }
 }
 
 export function countIn({ requests }: Picture, state: RequestState): number {

@@ -6,7 +6,7 @@ import { wasLost, type Facts } from './verdict.ts'
 /** What became of the requests of the server that was killed, and of all others after that. */
 export function showLost(
   screen: Screen,
-  { requests }: Picture,
+  { requests, compensations }: Picture,
   loss: { node: string; killedAt: Date; late: readonly string[] },
 ): void {
   const since = (moment: Date | null) => Number(moment) - Number(loss.killedAt)
@@ -19,6 +19,7 @@ export function showLost(
       `${outcome} (${reason})`,
       since(finishedAt),
       'ms after the kill',
+      undoneBy(compensations, id),
     ]),
   )
   const others = requests.filter(r => r.node !== loss.node && since(r.finishedAt) > 0)
@@ -26,6 +27,11 @@ export function showLost(
   screen.say(
     `  The others finished ${others.length} requests after the kill, ${late.length} of which were enqueued after it.`,
   )
+}
+
+function undoneBy(compensations: Picture['compensations'], lost: string): string {
+  const compensation = compensations.find(({ compensates }) => compensates === lost)
+  return compensation ? `undone by request ${compensation.id}: ${compensation.outcome}` : ''
 }
 
 /** The steps of the failed deployment that had most to undo. */

@@ -38,7 +38,12 @@ export async function tellStory(stage: Stage): Promise<string[]> {
   const killedAt = await kill(stage, killed)
   const late = await enqueue(stage, planGreetings(['Kim', 'Lea', 'Max', 'Nia', 'Oli']))
   for (const [id, request] of late) planned.set(id, request)
-  const finished = await watch(stage, picture => countIn(picture, 'finished') === planned.size)
+  const finished = await watch(
+    stage,
+    picture =>
+      countIn(picture, 'finished') === planned.size &&
+      picture.compensations.every(({ state }) => state === 'finished'),
+  )
   showLost(screen, finished, { node: killed.node, killedAt, late: [...late.keys()] })
   await showUndone(screen, cluster, finished)
 

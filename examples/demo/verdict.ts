@@ -19,7 +19,12 @@ export interface Facts {
 
 /** What did not come out as promised, in sentences. */
 export function findBrokenPromises(facts: Facts): string[] {
-  return [...judgeRequests(facts), ...judgeDeployments(facts), ...judgeServers(facts)]
+  return [
+    ...judgeRequests(facts),
+    ...judgeCompensations(facts),
+    ...judgeDeployments(facts),
+    ...judgeServers(facts),
+  ]
 }
 
 export function wasLost({ picture }: Pick<Facts, 'picture'>, id: string): boolean {
@@ -46,9 +51,20 @@ function* judgeRequests({ planned, picture, killed, ledger }: Facts): Generator<
   }
 }
 
+function* judgeCompensations({ picture }: Facts): Generator<string> {
+  for (const { id, compensates, node, outcome, reason } of picture.compensations)
+    if (outcome !== 'succeeded')
+      yield `request ${id}, which undoes ${compensates}, ${outcome} (${reason}) on ${node}`
+}
+
 function* judgeDeployments(facts: Facts): Generator<string> {
   for (const [id, { exists, version, notifications }] of facts.deployed) {
-    if (wasLost(facts, id)) continue
+    if (wasLost(facts, id)) {
+      // What the step that was killed had done is not undone, so something may be left.
+      if (notifications.length !== 1)
+        yield `deployment ${id} was lost and notified ${notifications.length} times`
+      continue
+    }
     const { input, ending } = facts.planned.get(id) ?? {}
     if (ending === 'succeeded' && version !== input?.['version'])
       yield `deployment ${id} succeeded, but ${version ?? 'nothing'} is deployed`

@@ -12,6 +12,8 @@ export type FailureReason =
   | 'step_timeout'
   | 'server_stopped'
   | 'server_lost'
+  | 'undo_failed'
+  | 'definition_changed'
 
 /** How a run ended. */
 export interface Ending {
@@ -25,6 +27,9 @@ export interface Ending {
 export type StepPhase = 'step' | 'undo' | 'on_failure'
 export type StepState = 'running' | 'succeeded' | 'failed' | 'skipped' | 'cancelled'
 
+/** From when on a step's undo has to run when its process fails; null for a step without one. */
+export type UndoOnce = 'begun' | 'finished' | null
+
 /** What is known of one step of one run. The record of its end replaces that of its beginning, never the reverse. */
 export interface StepRecord {
   readonly requestId: string
@@ -33,6 +38,7 @@ export interface StepRecord {
   readonly name: string
   readonly kind: string
   readonly state: StepState
+  readonly undoOnce: UndoOnce
   /** Milliseconds since the run was claimed, by the server's monotonic clock; null for a step that did not start. */
   readonly startedMs: number | null
   /** Null for a step that has not ended. */
@@ -41,6 +47,26 @@ export interface StepRecord {
   /** JSON texts, or null. */
   readonly error: string | null
   readonly output: string | null
+}
+
+/** What is recorded of a request whose server was lost, for the compensation that undoes it. */
+export interface LostRun {
+  readonly requestId: string
+  /** Why it failed. */
+  readonly error: string
+  /** Its own steps, and the undo and on-failure steps that it or an earlier compensation began. */
+  readonly steps: readonly RecordedStep[]
+}
+
+/** A step as it was recorded. */
+export interface RecordedStep extends Pick<
+  StepRecord,
+  'phase' | 'position' | 'name' | 'state' | 'undoOnce'
+> {
+  /** The message, if it failed. */
+  readonly error: string | null
+  /** As JSON returns it. */
+  readonly output: unknown
 }
 
 /** A piece of a request's log: any number of lines, or part of one. */

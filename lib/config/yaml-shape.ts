@@ -16,6 +16,7 @@ export interface YamlProcess {
 export interface YamlStep extends YamlCommand {
   name: string
   undo?: [string, ...string[]] | YamlCommand | undefined
+  undoUnfinished?: boolean | undefined
   outputLimit?: ByteSize | undefined
   successCodes?: number[] | undefined
 }
@@ -43,6 +44,7 @@ const stepKeys = {
   name: text,
   ...commandKeys,
   undo: z.union([argv, z.strictObject(commandKeys)]).optional(),
+  undoUnfinished: z.boolean().optional(),
   outputLimit: z
     .custom<ByteSize>(value => parseByteSize(value) !== undefined, 'expected a size such as 16MiB')
     .optional(),
@@ -75,6 +77,7 @@ const typeNames: Readonly<Record<string, string>> = {
   string: 'text',
   number: 'a number',
   int: 'an integer',
+  boolean: 'true or false',
 }
 
 /** Checks a value against the shape of a process. */

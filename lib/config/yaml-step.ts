@@ -46,7 +46,7 @@ function buildStep(
   earlier: Map<string, () => CommandStep>,
   attempt: Attempt,
 ): CommandStep | undefined {
-  const { name, undo, outputLimit, successCodes } = step
+  const { name, undo, undoUnfinished, outputLimit, successCodes } = step
   const program = buildProgram(step, path, earlier, attempt)
   let built: CommandStep | undefined
   earlier.set(name, () => {
@@ -60,6 +60,7 @@ function buildStep(
       command(name, {
         ...program,
         ...(takeBack && { undo: takeBack }),
+        ...(undoUnfinished !== undefined && { undoUnfinished }),
         ...(outputLimit !== undefined && { outputLimit }),
         ...(successCodes && { successCodes }),
       }),

@@ -1,3 +1,5 @@
+import type { LostRun } from '../base/record.ts'
+import { readLostRuns } from './compensations.ts'
 import type { Database } from './database.ts'
 
 /** A request that this server has claimed and must now run. */
@@ -5,6 +7,8 @@ export interface Claimed {
   readonly id: string
   readonly lane: number
   readonly input: unknown
+  /** What this request undoes; only a compensation has it. */
+  readonly lost?: LostRun
 }
 
 export interface ClaimOptions {
@@ -22,8 +26,8 @@ export interface ClaimOptions {
  * deleted from the queue only once, so no request is started twice.
  *
  * PostgreSQL commits only when its answer is on the way, and a server that does not read holds it up, with all the
- * locks. So the answer is small: large inputs are asked for afterwards. When that fails, the claim has happened all
- * the same, and is read back by its token.
+ * locks. So the answer is small: large inputs, and what a compensation undoes, are asked for afterwards. When that
+ * fails, the claim has happened all the same, and is read back by its token.
  *
  * Who else may touch these rows at the same time:
  * - other claims: they skip what this one has locked, and it skips what they have
@@ -39,7 +43,7 @@ export interface ClaimOptions {
  */
 export async function claim(db: Database, options: ClaimOptions): Promise<Claimed[]> {
   const { t } = db
-  const { rows } = await db.query<Claimed & { is_large: boolean }>({
+  const { rows } = await db.query<Claimed & { is_incomplete: boolean }>({
     name: `${db.schema}.claim`,
     text: `
       with me as materialized (
@@ -81,27 +85,30 @@ export async function claim(db: Database, options: ClaimOptions): Promise<Claime
         select id, $1, $4 from claimed
         returning id
       )
-      select claimed.id, claimed.lane, claimed.input, claimed.input is null as is_large
+      select claimed.id, claimed.lane, claimed.input, claimed.input is null as is_incomplete
       from claimed
       join started using (id)
       order by claimed.priority desc, claimed.id`,
     values: [options.incarnation, options.lanes, options.limit, options.token],
   })
-  const large = rows.filter(row => row.is_large).map(row => row.id)
-  const inputs = large.length > 0 ? await readInputs(db, large) : new Map<string, unknown>()
-  return rows.map(({ id, lane, input, is_large }) => ({
-    id,
-    lane,
-    input: is_large ? inputs.get(id) : input,
-  }))
+  const incomplete = rows.filter(row => row.is_incomplete).map(row => row.id)
+  const read = await readRest(db, incomplete)
+  return rows.map(({ id, lane, input }) => ({ id, lane, ...(read.get(id) ?? { input }) }))
 }
 
-async function readInputs(db: Database, ids: readonly string[]): Promise<Map<string, unknown>> {
-  const { rows } = await db.query<{ id: string; input: unknown }>({
-    text: `select id, input from ${db.t.request} where id = any ($1::bigint[])`,
+/** What the queue's narrow rows leave out. Nobody changes it any more. */
+async function readRest(
+  db: Database,
+  ids: readonly string[],
+): Promise<Map<string, Pick<Claimed, 'input' | 'lost'>>> {
+  if (ids.length === 0) return new Map()
+  const { rows } = await db.query<{ id: string; input: unknown; compensates: string | null }>({
+    text: `select id, input, compensates from ${db.t.request} where id = any ($1::bigint[])`,
     values: [ids],
   })
-  return new Map(rows.map(({ id, input }) => [id, input]))
+  const compensations = rows.filter(row => row.compensates !== null).map(row => row.id)
+  const lost = await readLostRuns(db, compensations)
+  return new Map(rows.map(({ id, input }) => [id, lost.get(id) ?? { input }]))
 }
 
 /** Reads back what a claim took whose answer was lost. */
@@ -111,13 +118,20 @@ export async function readBackClaim(
   token: string,
 ): Promise<Claimed[]> {
   const { t } = db
-  const { rows } = await db.query<Claimed>({
+  const { rows } = await db.query<{ id: string; lane: number }>({
     text: `
-      select id, request.lane, request.input
+      select id, request.lane
       from ${t.running} join ${t.request} as request using (id)
       where incarnation = $1 and token = $2
       order by id`,
     values: [incarnation, token],
   })
-  return rows
+  const read = await readRest(
+    db,
+    rows.map(row => row.id),
+  )
+  return rows.flatMap(({ id, lane }) => {
+    const rest = read.get(id)
+    return rest ? [{ id, lane, ...rest }] : []
+  })
 }

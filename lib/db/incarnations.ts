@@ -1,3 +1,4 @@
+import { queueCompensations } from './compensations.ts'
 import type { Database, Queryable } from './database.ts'
 import type { Tables } from './tables.ts'
 
@@ -11,6 +12,8 @@ export interface NodeDescription {
   lostAfterMs: number
   /** How long it may go on without proof while the database is away, in milliseconds. */
   outageGraceMs: number
+  /** How many on-failure steps its processes have, by lane; lanes without any are left out. Defaults to none. */
+  onFailureSteps?: Readonly<Record<number, number>>
 }
 
 /** Makes the node known and gives the number of its identity lock. */
@@ -36,8 +39,9 @@ export async function beginIncarnation(
   const { rows } = await session.query<{ id: string }>({
     text: `
       with begun as (
-        insert into ${t.incarnation} (node, version, host, pid, concurrency, lost_after_ms, outage_grace_ms)
-        values ($1, $2, $3, $4, $5, $6, $7) returning id
+        insert into ${t.incarnation} (node, version, host, pid, concurrency, lost_after_ms, outage_grace_ms,
+          on_failure_steps)
+        values ($1, $2, $3, $4, $5, $6, $7, $8) returning id
       )
       insert into ${t.witness} (incarnation) select id from begun returning incarnation as id`,
     values: [
@@ -48,6 +52,7 @@ export async function beginIncarnation(
       about.concurrency,
       about.lostAfterMs,
       about.outageGraceMs,
+      JSON.stringify(about.onFailureSteps ?? {}),
     ],
   })
   return rows[0]?.id as string
@@ -97,8 +102,8 @@ export async function leave(db: Database, incarnation: string): Promise<boolean>
 const lockTimeout = '1s'
 
 /**
- * Declares an incarnation lost and fails what it ran, in one transaction. Idempotent: any server may do it,
- * any number of them at once.
+ * Declares an incarnation lost, fails what it ran and queues what undoes it, in one transaction. Idempotent: any
+ * server may do it, any number of them at once.
  *
  * The update waits for claims and finishes in the incarnation's name that are under way (they share-lock its
  * row) and shuts out later ones. The delete is a statement of its own, so that it sees what they did.
@@ -148,6 +153,7 @@ export async function declareLost(
         where request_id = any ($1::bigint[]) and state = 'running'`,
       values: [ids, error],
     })
+    await queueCompensations(client, db, incarnation, ids)
     return ids
   })
 }

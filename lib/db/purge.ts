@@ -5,7 +5,8 @@ const batch = 1000
 
 /**
  * Removes requests that finished longer ago than `ageMs`, with their steps and logs. Several servers may purge at
- * the same time: each skips what another has locked. A key of a purged request may be used again.
+ * the same time: each skips what another has locked. A lost request stays as long as the one that compensates it,
+ * which needs its records. A key of a purged request may be used again.
  * @returns how many requests were removed
  */
 export async function purgeFinished(db: Database, ageMs: number): Promise<number> {
@@ -22,7 +23,8 @@ async function purgeSome(db: Database, ageMs: number): Promise<number> {
   const { rows } = await db.query<{ removed: number }>({
     text: `
       with old as materialized (
-        select id from ${t.finished} where finished_at < now() - $1 * interval '1 ms'
+        select id from ${t.finished} as f where finished_at < now() - $1 * interval '1 ms'
+          and not exists (select from ${t.request} as c where c.compensates = f.id)
         limit ${batch} for update skip locked
       ), logs as (
         delete from ${t.log} using old where request_id = old.id

@@ -32,6 +32,10 @@ export interface RequestSummary {
   startedAt: Date | null
   finishedAt: Date | null
   cancelRequestedAt: Date | null
+  /** The lost request whose finished steps this one undoes, null for what was asked for. */
+  compensates: string | null
+  /** The request that undoes this one, which was lost; null when there is nothing to undo. */
+  compensatedBy: string | null
 }
 
 /** A step as it is stored. */
@@ -70,7 +74,8 @@ export interface ListFilter {
 
 const summaryColumns = `id, process, state, outcome, reason, error, node, incarnation, priority,
   idempotency_key as "idempotencyKey", enqueued_at as "enqueuedAt", run_at as "runAt",
-  started_at as "startedAt", finished_at as "finishedAt", cancel_requested_at as "cancelRequestedAt"`
+  started_at as "startedAt", finished_at as "finishedAt", cancel_requested_at as "cancelRequestedAt",
+  compensates, compensated_by as "compensatedBy"`
 
 /** Everything about one request, or undefined when there is none with this id. */
 export async function getRequest(db: Database, id: string): Promise<RequestRecord | undefined> {

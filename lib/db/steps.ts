@@ -22,15 +22,16 @@ export async function writeSteps(
         select id from ${t.incarnation} where id = $1 and state = 'alive' for share
       )
       insert into ${t.step} as s
-        (request_id, phase, position, name, kind, state, started_at, finished_at, exit_code, error, output)
-      select r.request_id, r.phase, r.position, r.name, r.kind, r.state,
+        (request_id, phase, position, name, kind, state, undo_once,
+          started_at, finished_at, exit_code, error, output)
+      select r.request_id, r.phase, r.position, r.name, r.kind, r.state, r.undo_once,
         running.started_at + r.started_ms * interval '1 ms',
         running.started_at + r.finished_ms * interval '1 ms',
         r.exit_code, r.error::jsonb, r.output::jsonb
       from me
       join unnest($2::bigint[], $3::text[], $4::smallint[], $5::text[], $6::text[], $7::text[],
-          $8::float8[], $9::float8[], $10::integer[], $11::text[], $12::text[])
-        as r (request_id, phase, position, name, kind, state, started_ms, finished_ms, exit_code, error, output)
+          $8::float8[], $9::float8[], $10::integer[], $11::text[], $12::text[], $13::text[])
+        as r (request_id, phase, position, name, kind, state, started_ms, finished_ms, exit_code, error, output, undo_once)
         on true
       join ${t.running} as running on running.id = r.request_id and running.incarnation = me.id
       on conflict (request_id, phase, position, attempt) do update
@@ -50,6 +51,7 @@ export async function writeSteps(
       records.map(record => record.exitCode),
       records.map(record => record.error),
       records.map(record => record.output),
+      records.map(record => record.undoOnce),
     ],
   })
 }

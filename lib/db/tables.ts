@@ -10,6 +10,8 @@ export interface Tables {
   readonly process: string
   readonly lane: string
   readonly request: string
+  /** As text for `nextval`. */
+  readonly requestId: string
   readonly scheduled: string
   readonly queue: string
   readonly running: string
@@ -43,6 +45,7 @@ export function tablesOf(schema: string): Tables {
     process: name('process'),
     lane: name('lane'),
     request: name('request'),
+    requestId: `'${name('request_id')}'`,
     scheduled: name('scheduled'),
     queue: name('queue'),
     running: name('running'),

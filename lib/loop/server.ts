@@ -253,8 +253,8 @@ export class Server {
         return claimed
       },
       readBack: async token => this.#cover(await readBackClaim(db, this.incarnation, token)),
-      start: ({ id, lane, input }, token) =>
-        this.#runner.start({ id, input, process: processes.get(lane) as Process }, token),
+      start: ({ lane, ...request }, token) =>
+        this.#runner.start({ ...request, process: processes.get(lane) as Process }, token),
       retryMs: this.#options.witness.pollMs,
     })
   }

@@ -1,5 +1,5 @@
 import { storableText } from '../base/json.ts'
-import type { FailureReason } from '../base/record.ts'
+import type { Ending, FailureReason } from '../base/record.ts'
 import { ClusterError, messageOf } from '../errors.ts'
 
 /** What ended a run before its last step. */
@@ -17,8 +17,28 @@ export function failureOf(error: unknown, step?: string): Failure {
   if (code === 'CW_STOPPED') return { outcome: 'failed', reason: 'server_stopped', step, error }
   if (code === 'CW_INPUT_INVALID')
     return { outcome: 'failed', reason: 'input_invalid', step, error }
+  if (code === 'CW_DEFINITION_CHANGED')
+    return { outcome: 'failed', reason: 'definition_changed', step, error }
+  if (code === 'CW_UNDO_FAILED') return { outcome: 'failed', reason: 'undo_failed', step, error }
   if (code === 'CW_STEP_TIMEOUT') return { outcome: 'failed', reason: 'step_timeout', step, error }
   return { outcome: 'failed', reason: 'step_failed', step, error }
+}
+
+/** How a run ends that has failed so. */
+export function failedEnding({ outcome, reason, error, step }: Failure): Ending {
+  return { outcome, reason, error: errorText(error, step), result: null }
+}
+
+/** What on-failure steps are told. */
+export interface ToldFailure {
+  readonly message: string
+  /** The step's name; empty when no step failed. */
+  readonly step: string
+}
+
+export function toldOf({ error, step }: Failure): ToldFailure {
+  const { message } = JSON.parse(errorText(error)) as { message: string }
+  return { message, step: step ?? '' }
 }
 
 /** The longest message and the longest stack that are stored, in characters. */

@@ -1,13 +1,14 @@
 import { rm } from 'node:fs/promises'
 import { monotonic } from '../base/clock.ts'
-import type { Ending, LogPiece, StepRecord } from '../base/record.ts'
+import type { Ending, LogPiece, LostRun, StepRecord } from '../base/record.ts'
 import { ClusterError } from '../errors.ts'
 import type { Process } from '../step/define-process.ts'
 import type { PipeSupply } from '../step/pipe-supply.ts'
+import { compensateRequest } from './compensate-request.ts'
 import { errorText } from './failure.ts'
-import { runFolder } from './run-context.ts'
+import { runFolder, type Run } from './run-context.ts'
 import { RunLog } from './run-log.ts'
-import { runRequest, type Run } from './run-request.ts'
+import { runRequest } from './run-request.ts'
 import { StepJournal } from './step-journal.ts'
 
 /** A claimed request, as the claim gives it. */
@@ -15,6 +16,8 @@ export interface ClaimedRequest {
   readonly id: string
   readonly process: Process
   readonly input: unknown
+  /** What it undoes; only a compensation has it. */
+  readonly lost?: LostRun
 }
 
 export interface RunnerOptions {
@@ -109,7 +112,7 @@ export class Runner {
     stepSignal: AbortSignal,
     lastSignal: AbortSignal,
   ): Run {
-    const { id: requestId, process, input: storedInput } = claimed
+    const { id: requestId, process, input: storedInput, lost } = claimed
     const { node, environment, runsFolder, killGraceMs, outputLimit, pipes } = this.#options
     const claimedAt = monotonic()
     const trouble = (error: unknown): void => {
@@ -122,6 +125,7 @@ export class Runner {
       node,
       process,
       storedInput,
+      lost,
       environment,
       runsFolder,
       killGraceMs,
@@ -139,9 +143,10 @@ export class Runner {
   }
 
   async #runToEnd(run: Run, token: string): Promise<void> {
-    const { requestId: id, lastSignal } = run
+    const { requestId: id, lastSignal, lost } = run
     try {
-      const ending = await runRequest(run).catch((error: unknown) => {
+      const running = lost ? compensateRequest(run, lost) : runRequest(run)
+      const ending = await running.catch((error: unknown) => {
         if (lastSignal.aborted) throw error
         return brokenEnding(error)
       })

@@ -2,7 +2,10 @@ import type { MonotonicClock } from '../base/clock.ts'
 import type { StepRecord } from '../base/record.ts'
 
 /** Which step a record is about. */
-export type StepPlace = Pick<StepRecord, 'requestId' | 'phase' | 'position' | 'name' | 'kind'>
+export type StepPlace = Pick<
+  StepRecord,
+  'requestId' | 'phase' | 'position' | 'name' | 'kind' | 'undoOnce'
+>
 
 /** How a step ended. */
 export type StepEnd = Pick<StepRecord, 'state'> &
@@ -34,12 +37,20 @@ export class StepJournal {
     this.#onError = onError
   }
 
-  /** Notes that a step starts. The function that comes back notes its end and resolves when that is durable. */
-  begin(place: StepPlace): (end: StepEnd) => Promise<void> {
+  /**
+   * Notes that a step starts. The function that comes back notes its end and resolves when that is durable.
+   *
+   * A step that has an undo, an undo and an on-failure step may start only when this has resolved: then it is durable
+   * that they begin. Should the server be lost, its compensation knows what may have happened, and repeats nothing.
+   */
+  async begin(place: StepPlace): Promise<(end: StepEnd) => Promise<void>> {
     const startedMs = this.#sinceClaim()
-    const timer = setTimeout(() => {
-      this.#write({ ...blank, ...place, state: 'running', startedMs }).catch(this.#onError)
-    }, worthShowingMs)
+    const beginning: StepRecord = { ...blank, ...place, state: 'running', startedMs }
+    const isDurable = place.phase !== 'step' || place.undoOnce !== null
+    if (isDurable) await this.#record(beginning)
+    const timer = isDurable
+      ? undefined
+      : setTimeout(() => void this.#record(beginning), worthShowingMs)
     return async end => {
       clearTimeout(timer)
       const finishedMs = this.#sinceClaim()

@@ -1,7 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Duration } from '../base/duration.ts'
 import { ClusterError, messageOf, type ErrorCode } from '../errors.ts'
-import { checkKeys, fieldAt, kindOf, readTimeout, rejectFor } from './check-definition.ts'
+import {
+  checkKeys,
+  fieldAt,
+  kindOf,
+  readTimeout,
+  readUndoUnfinished,
+  rejectFor,
+} from './check-definition.ts'
 import { contextOf } from './context.ts'
 import { checkName } from './name.ts'
 import { makeStep, type Step, type StepContext, type StepRun } from './step.ts'
@@ -12,6 +19,11 @@ export interface CallOptions<Input> {
   timeout?: Duration
   /** Takes back what the finished function did. It must do no harm when it is called twice. */
   undo?: (context: StepContext<Input>) => unknown
+  /**
+   * Whether the undo also runs when the function began and did not finish: it failed, was stopped, or its server was
+   * lost. Then `isUnfinished` is true, and there is no output. Defaults to false.
+   */
+  undoUnfinished?: boolean
 }
 
 /**
@@ -29,12 +41,13 @@ export function call<Input = any, Output = unknown>(
 ): Step<Input, Output> {
   checkName(name, 'name')
   const reject = rejectFor(name)
-  checkKeys(options, ['timeout', 'undo'], '', reject)
+  checkKeys(options, ['timeout', 'undo', 'undoUnfinished'], '', reject)
   const { undo } = options
   if (typeof fn !== 'function')
     throw reject('fn', `expected fn to be a function, got ${kindOf(fn)}`)
   if (undo !== undefined && typeof undo !== 'function')
     throw reject('undo', `expected undo to be a function, got ${kindOf(undo)}`)
+  const undoUnfinished = readUndoUnfinished(options.undoUnfinished, undo !== undefined, reject)
   const timeoutMs = readTimeout(options.timeout, fieldAt('', 'timeout'), name)
 
   return makeStep<Input, Output>({
@@ -46,6 +59,7 @@ export function call<Input = any, Output = unknown>(
       fn: String(fn),
       timeoutMs,
       undo: undo && String(undo),
+      undoUnfinished: undoUnfinished || undefined,
     }),
     perform: run => callFunction(fn, run, timeoutMs, `function '${name}'`),
     undo:
@@ -53,6 +67,7 @@ export function call<Input = any, Output = unknown>(
       (async run => {
         await callFunction(undo, run, timeoutMs, `undo of function '${name}'`)
       }),
+    undoUnfinished,
   })
 }
 
@@ -117,10 +132,12 @@ async function settlesWithin(
 /** What these codes say of a run, an error from inside a function (of another request, say) must not say. */
 const ofTheRun = new Set<ErrorCode>([
   'CW_CANCELLED',
+  'CW_DEFINITION_CHANGED',
   'CW_INPUT_INVALID',
   'CW_NODE_LOST',
   'CW_STEP_TIMEOUT',
   'CW_STOPPED',
+  'CW_UNDO_FAILED',
 ])
 
 function outcomeOf<Output>(settled: Settled<Output>, title: string): Output {

@@ -49,6 +49,22 @@ export function readTimeout(
   }
 }
 
+/**
+ * Reads whether the undo also takes back a step that did not finish.
+ * @throws {ClusterError} CW_DEFINITION
+ */
+export function readUndoUnfinished(value: unknown, hasUndo: boolean, reject: Reject): boolean {
+  if (value === undefined) return false
+  if (typeof value !== 'boolean')
+    throw reject(
+      'undoUnfinished',
+      `expected undoUnfinished to be true or false, got ${kindOf(value)}`,
+    )
+  if (!hasUndo)
+    throw reject('undoUnfinished', 'expected undoUnfinished to stand beside an undo, got none')
+  return value
+}
+
 /** The name of an option that may be inside another: `undo.timeout`. */
 export function fieldAt(path: string, key: string): string {
   return path ? `${path}.${key}` : key

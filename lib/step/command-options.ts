@@ -34,6 +34,11 @@ export type UndoCommand<Input> = Program<Input> & CommandSurroundings<Input>
 export type CommandOptions<Input> = UndoCommand<Input> & {
   /** Arguments alone run in the step's folder, with its environment and timeout. Defaults to none. */
   undo?: Argv<Input> | UndoCommand<Input>
+  /**
+   * Whether the undo also runs when the command began and did not finish: it failed, was stopped, or its server was
+   * lost. Then it has `CLUSTER_UNFINISHED=1` in its environment, and there is no output. Defaults to false.
+   */
+  undoUnfinished?: boolean
   /** How much of the output is kept in the log, in bytes or as `'10MiB'`. Defaults to the server's outputLimit (16 MiB). */
   outputLimit?: ByteSize
   /** The exit codes that mean success. Defaults to `[0]`. */

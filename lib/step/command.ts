@@ -1,4 +1,4 @@
-import { checkKeys, rejectFor } from './check-definition.ts'
+import { checkKeys, readUndoUnfinished, rejectFor } from './check-definition.ts'
 import type { Argv, CommandOptions, UndoCommand } from './command-options.ts'
 import { orderOf } from './command-order.ts'
 import { planCommand, readOutputLimit, readSuccessCodes, type CommandPlan } from './command-plan.ts'
@@ -7,7 +7,7 @@ import { runCommand, type CommandOutput } from './run-command.ts'
 import { makeStep, type Step, type StepRun } from './step.ts'
 
 const programKeys = ['run', 'shell', 'cwd', 'env', 'timeout']
-const commandKeys = [...programKeys, 'undo', 'outputLimit', 'successCodes']
+const commandKeys = [...programKeys, 'undo', 'undoUnfinished', 'outputLimit', 'successCodes']
 
 /**
  * A step that runs a program.
@@ -24,18 +24,25 @@ export function command<Input = any>(
   const successCodes = readSuccessCodes(options.successCodes, reject)
   const plan = planCommand(options, '', { outputLimit, successCodes }, name)
   const undo = planUndo(options, plan, name)
+  const undoUnfinished = readUndoUnfinished(options.undoUnfinished, undo !== undefined, reject)
 
   return makeStep<Input, CommandOutput>({
     name,
     kind: 'command',
     timeoutMs: plan.timeoutMs,
-    fingerprint: fingerprintOf({ command: name, plan, undo }),
+    fingerprint: fingerprintOf({
+      command: name,
+      plan,
+      undo,
+      undoUnfinished: undoUnfinished || undefined,
+    }),
     perform: run => perform(plan, run),
     undo:
       undo &&
       (async run => {
         await perform(undo, run)
       }),
+    undoUnfinished,
   })
 }
 

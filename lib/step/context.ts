@@ -15,6 +15,8 @@ export function contextOf<Input>(run: StepRun<Input>, signal: AbortSignal): Step
     step: run.step,
     node: run.node,
     token: run.token,
+    compensates: run.compensates,
+    isUnfinished: run.isUnfinished,
     workFolder: () => run.workFolder(),
   }
 }

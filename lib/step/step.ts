@@ -23,6 +23,10 @@ export interface StepContext<Input = unknown> {
   readonly node: string
   /** Unique to this run: hand it to other systems so that they can refuse a stale caller. */
   readonly token: string
+  /** In a compensation: the lost request whose finished steps it undoes. Undefined in every other run. */
+  readonly compensates: string | undefined
+  /** In an undo: whether its step began but is not known to have finished. Then the step has no output. */
+  readonly isUnfinished: boolean
   /** The run's own folder: made before the first step that uses it, removed when the run ends. */
   readonly workFolder: () => Promise<string>
 }
@@ -63,6 +67,8 @@ export interface Step<in Input, out Output> {
   perform(run: StepRun<Input>): Promise<Output>
   /** Takes back the finished step. */
   readonly undo: ((run: StepRun<Input>) => Promise<void>) | undefined
+  /** Whether the undo also takes back a step that began and did not finish. */
+  readonly undoUnfinished: boolean
 }
 
 /** Builds the callable step out of its parts. */
@@ -73,6 +79,7 @@ export function makeStep<Input, Output>(parts: {
   fingerprint: string
   perform(run: StepRun<Input>): Promise<Output>
   undo: ((run: StepRun<Input>) => Promise<void>) | undefined
+  undoUnfinished: boolean
 }): Step<Input, Output> {
   const step = (context: StepContext<Input>): Output => context.output(made)
   const { name, ...rest } = parts

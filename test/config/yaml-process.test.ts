@@ -31,6 +31,8 @@ async function perform(process: Process, input: unknown, cwd: string): Promise<u
       process: process.name,
       step: step.name,
       node: 'node-1',
+      compensates: undefined,
+      isUnfinished: false,
       token: 'secret-7',
       workFolder: async () => cwd,
       sink: { write: async () => {} },
@@ -103,8 +105,8 @@ t.test('a missing input fails the step and says which', async t => {
   )
 })
 
-function summary({ name, timeoutMs, undo }: Step<never, unknown>): unknown[] {
-  return [name, timeoutMs, typeof undo]
+function summary(step: Step<never, unknown>): unknown[] {
+  return [step.name, step.timeoutMs, typeof step.undo, step.undoUnfinished]
 }
 
 t.test('timeouts, undo and on-failure steps are taken over', async t => {
@@ -112,15 +114,15 @@ t.test('timeouts, undo and on-failure steps are taken over', async t => {
 name: p
 steps:
   - {name: make, run: [mktemp], timeout: 5m, undo: [rm, "\${output.make.stdout}"], successCodes: [0, 3], outputLimit: 1MiB}
-  - {name: undo map, shell: "true", undo: {shell: "true", env: {A: b}, timeout: 1s}}
+  - {name: undo map, shell: "true", undo: {shell: "true", env: {A: b}, timeout: 1s}, undoUnfinished: true}
 onFailure:
   - {name: page, run: [echo, "\${output.make.stdout}"]}
 `)
   t.same(steps.map(summary), [
-    ['make', 300_000, 'function'],
-    ['undo map', undefined, 'function'],
+    ['make', 300_000, 'function', false],
+    ['undo map', undefined, 'function', true],
   ])
-  t.same(onFailure.map(summary), [['page', undefined, 'undefined']])
+  t.same(onFailure.map(summary), [['page', undefined, 'undefined', false]])
 })
 
 t.test('the input schema is checked and can be published', async t => {

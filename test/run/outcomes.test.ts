@@ -44,6 +44,22 @@ const bad = defineProcess({
   ],
 })
 
+const half = defineProcess({
+  name: 'half',
+  steps: [
+    call('finished', () => 1, {
+      undo: ({ isUnfinished, log }) => log(`finished: ${isUnfinished}`),
+      undoUnfinished: true,
+    }),
+    command('broken', {
+      shell: 'touch half; exit 7',
+      undo: { shell: 'ls; echo "unfinished: $CLUSTER_UNFINISHED"' },
+      undoUnfinished: true,
+    }),
+    call('never', () => 1, { undo: c => c.log('never'), undoUnfinished: true }),
+  ],
+})
+
 const odd = defineProcess({
   name: 'odd',
   input: z.object({ what: z.string() }),
@@ -72,7 +88,7 @@ const odd = defineProcess({
   ],
 })
 
-const { cluster } = await startCluster(t, [ok, bad, odd])
+const { cluster } = await startCluster(t, [ok, bad, half, odd])
 const { cluster: bySize } = await startCluster(t, [ok], { outputLimit: 3 })
 
 const stepsOf = (record: RequestRecord): string[] =>
@@ -183,6 +199,24 @@ t.test(
       const { id } = await cluster.enqueue(odd, { what })
       t.match(await cluster.wait(id), expected, what)
     }
+  },
+)
+
+t.test(
+  'a step that did not finish is undone when it asks for it, one that never began is not',
+  async t => {
+    const { id } = await cluster.enqueue('half')
+    t.same(stepsOf(await cluster.wait(id)), [
+      'step finished: succeeded',
+      'step broken: failed',
+      'step never: skipped',
+      'undo broken: succeeded',
+      'undo finished: succeeded',
+    ])
+    t.equal(
+      await logOf(id),
+      'undo broken stdout half\nunfinished: 1\nundo finished log finished: false\n',
+    )
   },
 )
 

@@ -179,6 +179,7 @@ t.test('a wrong definition is refused, and the field is named', t => {
     ['', ['a', fn, null]],
     ['timeout', ['a', fn, { timeout: 'soon' }]],
     ['undo', ['a', fn, { undo: 'rm' }]],
+    ['undoUnfinished', ['a', fn, { undoUnfinished: true }]],
     ['retries', ['a', fn, { retries: 3 }]],
   ]
   for (const [field, args] of wrong)
@@ -193,6 +194,7 @@ t.test('the fingerprint follows the definition', t => {
     call('b', () => 1),
     call('a', () => 1, { timeout: 1 }),
     call('a', () => 1, { undo: () => 1 }),
+    call('a', () => 1, { undo: () => 1, undoUnfinished: true }),
   ].map(step => step.fingerprint)
   t.equal(new Set(prints).size, prints.length)
   t.equal(

@@ -54,6 +54,8 @@ t.test('a wrong definition is refused, and the field is named', t => {
     ['undo.run', { run, undo: { cwd: '/' } }],
     ['undo.run[1]', { run, undo: ['rm', {}] }],
     ['undo.timeout', { run, undo: { run, timeout: 'soon' } }],
+    ['undoUnfinished', { run, undoUnfinished: true }],
+    ['undoUnfinished', { run, undo: run, undoUnfinished: 'yes' }],
     ['undo.undo', { run, undo: { run, undo: run } }],
   ]
   for (const [field, options] of wrong)
@@ -109,6 +111,7 @@ t.test('the fingerprint follows the definition', t => {
     print({ ...base, timeout: '2m' }),
     print({ ...base, cwd: '/' }),
     print({ ...base, undo: ['echo'] }),
+    print({ ...base, undo: ['echo'], undoUnfinished: true }),
     print({ ...base, successCodes: [1] }),
     print({ shell: 'echo x' }),
     command('b', base).fingerprint,

@@ -75,6 +75,8 @@ export function makeRun(t: Test, settings: RunSettings<unknown> = {}): TestRun<u
     step: 'step',
     node: 'node-1',
     token: 'token-1',
+    compensates: undefined,
+    isUnfinished: false,
     workFolder: async () => folder,
     sink: settings.write ? { ...sink, write: settings.write } : sink,
     environment: settings.environment ?? { PATH: process.env['PATH'] ?? '/usr/bin:/bin' },

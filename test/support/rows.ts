@@ -141,6 +141,7 @@ export function stepRecord(requestId: string, about: Partial<StepRecord> = {}): 
     name: 'first',
     kind: 'function',
     state: 'running',
+    undoOnce: null,
     startedMs: 1,
     finishedMs: null,
     exitCode: null,

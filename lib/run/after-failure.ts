@@ -1,0 +1,68 @@
+import type { StepPhase } from '../base/record.ts'
+import type { Step, StepRun } from '../step/step.ts'
+import { doStep, placeOf } from './do-step.ts'
+import { errorText, type ToldFailure } from './failure.ts'
+import { stepRun, type Run, type RunContext } from './run-context.ts'
+
+/** Whether an undo or an on-failure step may begin: in a compensation it may have begun before. */
+export type MayBegin = (phase: StepPhase, position: number) => boolean
+
+/**
+ * Undoes what finished, and what only began where the step asks for it, last first. An undo that fails is recorded,
+ * and the others still run.
+ * @returns what was thrown, by the step's name
+ */
+export async function undoSteps(
+  run: Run,
+  context: RunContext,
+  mayBegin: MayBegin = () => true,
+): Promise<Map<string, unknown>> {
+  const errors = new Map<string, unknown>()
+  for (const [position, step] of [...run.process.steps.entries()].toReversed()) {
+    if (!isToUndo(context, step) || !mayBegin('undo', position)) continue
+    try {
+      await undoStep(run, context, position, step)
+    } catch (error) {
+      errors.set(step.name, error)
+    }
+  }
+  return errors
+}
+
+/** Runs the on-failure steps. One that fails is recorded, and the others still run. */
+export async function doOnFailure(
+  run: Run,
+  context: RunContext,
+  { message, step: failedStep }: ToldFailure,
+  mayBegin: MayBegin = () => true,
+): Promise<void> {
+  const told = { CLUSTER_ERROR: message, CLUSTER_FAILED_STEP: failedStep }
+  for (const [position, step] of run.process.onFailure.entries())
+    if (mayBegin('on_failure', position))
+      await doStep(run, context, 'on_failure', position, step, told)
+}
+
+function isToUndo({ outputs, unfinished }: RunContext, step: Step<never, unknown>): boolean {
+  return step.undo !== undefined && (outputs.has(step) || unfinished.has(step))
+}
+
+/** Undoes one step and records it. */
+async function undoStep(
+  run: Run,
+  context: RunContext,
+  position: number,
+  step: Step<never, unknown>,
+): Promise<void> {
+  const finish = await run.journal.begin(placeOf(run, 'undo', position, step))
+  const signals = { signal: run.lastSignal, force: run.lastSignal }
+  const told = context.unfinished.has(step) ? { CLUSTER_UNFINISHED: '1' } : {}
+  const handle = stepRun(context, step, run.log.sinkOf(`undo ${step.name}`), signals, told)
+  try {
+    run.lastSignal.throwIfAborted()
+    await step.undo?.(handle as StepRun<never>)
+  } catch (error) {
+    await finish({ state: 'failed', error: errorText(error) })
+    throw error
+  }
+  await finish({ state: 'succeeded' })
+}

@@ -1,0 +1,70 @@
+import { toJsonText } from '../base/json.ts'
+import type { StepPhase, UndoOnce } from '../base/record.ts'
+import { ClusterError } from '../errors.ts'
+import type { Step, StepRun } from '../step/step.ts'
+import { errorText, failureOf, type Failure } from './failure.ts'
+import { stepRun, type Run, type RunContext } from './run-context.ts'
+import type { StepPlace } from './step-journal.ts'
+
+/**
+ * Does one step and records it; gives the failure instead of throwing it.
+ * @param told variables for its commands, beside those of the run
+ */
+export async function doStep(
+  run: Run,
+  context: RunContext,
+  phase: 'step' | 'on_failure',
+  position: number,
+  step: Step<never, unknown>,
+  told?: Readonly<Record<string, string>>,
+): Promise<Failure | undefined> {
+  const signal = phase === 'step' ? run.stepSignal : run.lastSignal
+  const finish = await run.journal.begin(placeOf(run, phase, position, step))
+  const signals = { signal, force: run.lastSignal }
+  const handle = stepRun(context, step, run.log.sinkOf(step.name), signals, told)
+  let output: string
+  let exitCode: number | null
+  try {
+    signal.throwIfAborted()
+    if (step.undoUnfinished) context.unfinished.add(step)
+    const returned = await step.perform(handle as StepRun<never>)
+    output = toJsonText(returned, `the output of step '${step.name}'`, 'CW_RESULT_UNSERIALISABLE')
+    exitCode = exitCodeOf(step, returned)
+    context.outputs.set(step, returned)
+    context.unfinished.delete(step)
+  } catch (error) {
+    const failure = failureOf(error, step.name)
+    const state = failure.outcome === 'cancelled' ? 'cancelled' : 'failed'
+    const code = error instanceof ClusterError ? error.details['exitCode'] : undefined
+    await finish({
+      state,
+      error: errorText(error),
+      exitCode: typeof code === 'number' ? code : null,
+    })
+    return failure
+  }
+  await finish({ state: 'succeeded', output, exitCode })
+  return undefined
+}
+
+/** Which step of the run it is, for its record. */
+export function placeOf(
+  run: Run,
+  phase: StepPhase,
+  position: number,
+  step: Step<never, unknown>,
+): StepPlace {
+  const { requestId } = run
+  const undoOnce = phase === 'step' ? undoOnceOf(step) : null
+  return { requestId, phase, position, name: step.name, kind: step.kind, undoOnce }
+}
+
+function undoOnceOf(step: Step<never, unknown>): UndoOnce {
+  if (!step.undo) return null
+  return step.undoUnfinished ? 'begun' : 'finished'
+}
+
+function exitCodeOf(step: Step<never, unknown>, output: unknown): number | null {
+  if (step.kind !== 'command' || typeof output !== 'object' || output === null) return null
+  return 'exitCode' in output && typeof output.exitCode === 'number' ? output.exitCode : null
+}

@@ -1,0 +1,41 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import type { Test } from 'tap'
+
+/** Ends a server as a crash does. */
+export type Kill = () => void
+
+export interface ServerToStart {
+  readonly url: string
+  readonly node: string
+  /** Whether it has another definition of `deploy`. */
+  readonly isChanged?: boolean
+}
+
+/** Starts a server as a process of its own and waits until it claims; it is gone when the test ends. */
+export async function startServer(
+  t: Test,
+  { url, node, isChanged = false }: ServerToStart,
+): Promise<Kill> {
+  const program = fileURLToPath(new URL('server.ts', import.meta.url))
+  const words = [program, url, node, t.testdir(), ...(isChanged ? ['changed'] : [])]
+  const { PATH = '', HOME = '' } = process.env
+  // Without what tap adds to the programs that a test starts.
+  const child = spawn(process.execPath, words, {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { PATH, HOME },
+  })
+  const ended = once(child, 'exit')
+  t.teardown(async () => {
+    child.kill('SIGKILL')
+    await ended
+  })
+  await Promise.race([
+    once(child.stdout, 'data'),
+    ended.then(() => {
+      throw new Error(`the server ${node} ended before it was ready`)
+    }),
+  ])
+  return () => void child.kill('SIGKILL')
+}
