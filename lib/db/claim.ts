@@ -1,4 +1,5 @@
 import type { Database } from './database.ts'
+import { confirmation } from './replication-warning.ts'
 
 /** A request that this server has claimed and must now run. */
 export interface Claimed {
@@ -104,7 +105,10 @@ async function readInputs(db: Database, ids: readonly string[]): Promise<Map<str
   return new Map(rows.map(({ id, input }) => [id, input]))
 }
 
-/** Reads back what a claim took whose answer was lost. */
+/**
+ * Reads back what a claim took whose answer was lost. What is seen may not have reached the synchronous standby yet, and
+ * would be gone after a failover; so this statement's own commit, which comes later, waits for the standby.
+ */
 export async function readBackClaim(
   db: Database,
   incarnation: string,
@@ -113,8 +117,9 @@ export async function readBackClaim(
   const { t } = db
   const { rows } = await db.query<Claimed>({
     text: `
+      with ${confirmation}
       select id, request.lane, request.input
-      from ${t.running} join ${t.request} as request using (id)
+      from ${t.running} join ${t.request} as request using (id), confirmed
       where incarnation = $1 and token = $2
       order by id`,
     values: [incarnation, token],
