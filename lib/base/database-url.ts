@@ -4,7 +4,7 @@ const sslModes = ['disable', 'no-verify', 'prefer', 'require', 'verify-ca', 'ver
 const shape =
   /^(?<scheme>postgres(?:ql)?:\/\/)(?:(?<user>[^/?#]*)@)?(?<hosts>[^/?#@]*)(?<path>\/(?<database>[^/?#@]*))?(?:\?(?<query>[^#@]*))?$/
 
-const hostForm = /^(?<host>\[[0-9a-f:.%]+\]|[^[\]:]*)(?::(?<port>\d*))?$/i
+const hostForm = /^(?<host>\[[0-9a-f:.]+(?:%[\w.%-]+)?\]|[^[\]:]*)(?::(?<port>\d*))?$/i
 
 /** What we always look for; the other values of `target_session_attrs` would lead elsewhere. */
 const primaryAttributes = ['read-write', 'primary']
