@@ -47,7 +47,7 @@ export function splitHosts(url: string): { firstUrl: string; hosts: readonly Dat
   query.delete('port')
   if (first.port !== undefined) query.set('port', String(first.port))
   const user = parts['user'] === undefined ? '' : `${parts['user']}@`
-  return { firstUrl: `${parts['scheme']}${user}${parts['path'] ?? '/'}?${query}`, hosts }
+  return { firstUrl: `${parts['scheme']}${user}${parts['path'] ?? '/'}?${query.toString()}`, hosts }
 }
 
 /** Undefined when hosts and ports do not fit together or one is none. */

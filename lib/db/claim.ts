@@ -115,6 +115,8 @@ export async function readBackClaim(
   token: string,
 ): Promise<Claimed[]> {
   const { t } = db
+  // A claim that still waits for its standby shows nothing yet: this waits behind it.
+  await db.query({ text: `with ${confirmation} select from confirmed` })
   const { rows } = await db.query<Claimed>({
     text: `
       with ${confirmation}

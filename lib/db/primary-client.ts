@@ -1,3 +1,4 @@
+import { callbackify } from 'node:util'
 import pg from 'pg'
 import { splitHosts, type DatabaseHost } from '../base/database-url.ts'
 import { isStandby } from './no-primary.ts'
@@ -19,12 +20,8 @@ export function primaryClient(primary: Primary): typeof pg.Client {
     override connect(): Promise<pg.Client>
     override connect(callback: ConnectCallback): void
     override connect(callback?: ConnectCallback): Promise<pg.Client> | undefined {
-      const connecting = this.#connect()
-      if (!callback) return connecting
-      connecting.then(
-        client => callback(null, client),
-        (error: Error) => callback(error),
-      )
+      if (!callback) return this.#connect()
+      callbackify(() => this.#connect())(callback)
       return undefined
     }
 
