@@ -143,21 +143,18 @@ export class Replica {
     const own = `primary_conninfo = '${conninfo}'\nsynchronous_standby_names = ''\n`
     await writeData(this.#data, file, `${copied}${own}`)
     await this.start()
-    await until(async () => (await primary.#countStreams()) > 0)
+    await primary.#untilShown(`select from pg_stat_replication where state = 'streaming'`)
   }
 
   /** Whether its commits wait for a standby, beginning with the next one. */
   async synchronise(synchronous: boolean): Promise<void> {
     await this.ask(`alter system set synchronous_standby_names = '${synchronous ? '*' : ''}'`)
     await this.ask('select pg_reload_conf()')
-    // The reload reaches the backends a moment later.
-    await until(async () => {
-      const [row] = await this.ask<{ name: string }>(
-        `select current_setting('synchronous_standby_names') as name`,
-      )
-      return row?.name === (synchronous ? '*' : '')
-    })
-    if (synchronous) await until(async () => (await this.#countStreams('sync')) > 0)
+    // The reload reaches the sessions a moment later, and new ones at once.
+    const names = synchronous ? '*' : ''
+    await this.#untilShown(`select where current_setting('synchronous_standby_names') = '${names}'`)
+    if (synchronous)
+      await this.#untilShown(`select from pg_stat_replication where sync_state = 'sync'`)
   }
 
   /** Asks this server, be it a standby, on a connection of its own. */
@@ -176,11 +173,12 @@ export class Replica {
     return join(this.folder, 'data')
   }
 
-  async #countStreams(state?: 'sync'): Promise<number> {
-    const rows = await this.ask<{ sync_state: string }>(
-      `select sync_state from pg_stat_replication where state = 'streaming'`,
-    )
-    return rows.filter(row => state === undefined || row.sync_state === state).length
+  /** Resolves when the statement gives a row, on one connection. */
+  async #untilShown(text: string): Promise<void> {
+    const client = new Client({ connectionString: this.url })
+    await client.connect()
+    await until(async () => ((await client.query(text)).rowCount ?? 0) > 0)
+    await client.end()
   }
 
   /** A copy of a server that runs: what is torn in it is mended by what the primary goes on to send. */
