@@ -128,7 +128,7 @@ export class Primary {
       if (standing?.timeline === undefined) return
       const newest = this.#newest.get(standing.system)
       if (newest !== undefined && standing.timeline > newest) resolve()
-      patience ??= setTimeout(resolve, patienceMs)
+      if (standing.timeline >= (newest ?? 0)) patience ??= setTimeout(resolve, patienceMs)
       // Also when it comes too late for this search: then it ends the sessions that this search led to.
       if (newest !== undefined) await this.#raise(standing)
     })
@@ -162,7 +162,7 @@ export class Primary {
   #explain(answers: readonly Answer[]): unknown {
     const errors = this.hosts.map(host => {
       const answer = answers.find(one => one.host === host)
-      return answer?.standing ? this.#whyNot(answer.standing, host) : answer?.error
+      return (answer?.standing ? this.#whyNot(answer.standing, host) : answer?.error) ?? silent()
     })
     // The same refusal everywhere, such as a wrong password, is best said as it is.
     const [first] = errors
@@ -211,6 +211,11 @@ function areMany(standings: readonly Standing[]): boolean {
 
 function isAnswer(error: unknown): boolean {
   return error instanceof ClusterError && error.code === 'CW_NO_PRIMARY'
+}
+
+/** Of a host that had not answered, or not so that it would be refused: no evidence of anything. */
+function silent(): ClusterError {
+  return new ClusterError('CW_CONNECTION', 'no clear answer in time')
 }
 
 function withName(host: DatabaseHost, error: unknown): string {
