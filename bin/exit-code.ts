@@ -32,6 +32,8 @@ const byErrorCode: Partial<Record<ErrorCode, ExitCode>> = {
   CW_NODE_ID_TAKEN: exitCode.tryAgain,
   CW_NODE_LOST: exitCode.tryAgain,
   CW_NOT_MIGRATED: exitCode.misconfigured,
+  CW_NOT_REPLICATED: exitCode.tryAgain,
+  CW_NO_PRIMARY: exitCode.unavailable,
   CW_OPTION: exitCode.usage,
   CW_POOL_TIMEOUT: exitCode.unavailable,
   CW_REQUEST_UNKNOWN: exitCode.usage,

@@ -6,7 +6,7 @@ import { defaultOptions, parseOptions, type LogLevel, type ServerOptions } from 
 import { isProcess, type Process } from './step/define-process.ts'
 
 export interface ClusterOptions {
-  /** A PostgreSQL URL. Either this or `pool`. Defaults to the environment variable DATABASE_URL. */
+  /** A PostgreSQL URL, which may name several hosts. Either this or `pool`. Defaults to the environment variable DATABASE_URL. */
   connectionString?: string
   /** A pool of the application's own. It is left open by `stop`. */
   pool?: pg.Pool

@@ -16,6 +16,8 @@ export const errorCodes = {
   CW_NODE_ID_TAKEN: 'Another live server has this node id.',
   CW_NODE_LOST: 'This server was declared lost by the others.',
   CW_NOT_MIGRATED: 'The schema is missing or older than this version needs.',
+  CW_NOT_REPLICATED: 'The database has committed, but no standby has confirmed it.',
+  CW_NO_PRIMARY: 'No host of the database URL is a primary that may be used.',
   CW_OPTION: 'An option has a value that cannot be used.',
   CW_POOL_TIMEOUT: 'No database connection became free in time.',
   CW_REQUEST_UNKNOWN: 'There is no request with this id.',

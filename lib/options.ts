@@ -66,7 +66,8 @@ export const options: { readonly [Name in OptionName]: Option<ServerOptions[Name
     key: 'databaseUrl',
     variable: 'DATABASE_URL',
     usedBy: ['library', 'server', 'cli'],
-    description: 'The PostgreSQL database, as a URL that names its primary.',
+    description:
+      'The PostgreSQL database, as a URL. It may name several hosts; the primary is found.',
   },
   schema: {
     ...word(/^[a-z_][a-z0-9_]{0,40}$/, 'a plain PostgreSQL name of at most 41 of a-z, 0-9 and _'),

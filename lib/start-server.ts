@@ -8,6 +8,7 @@ import { publishProcesses, type PublishedProcess } from './db/definitions.ts'
 import { registerNode } from './db/incarnations.ts'
 import { checkMigrated } from './db/migrate.ts'
 import { purgeFinished } from './db/purge.ts'
+import { replicationMode } from './db/replication-mode.ts'
 import { ClusterError, messageOf } from './errors.ts'
 import { Server, type ServerEvents } from './loop/server.ts'
 import type { ServerOptions } from './options.ts'
@@ -30,6 +31,9 @@ const passedVariables = [
   'TMPDIR',
   'SYSTEMROOT',
 ]
+
+const canLoseRequests =
+  'the database has a standby, but does not wait for it: an acknowledged request can be lost in a failover, and one that runs can be started again; set synchronous_standby_names (see docs/operations.md)'
 
 interface Parts {
   readonly db: Database
@@ -57,6 +61,7 @@ async function startNode(parts: Parts): Promise<Server> {
   const { db, settings, processes, logger, events } = parts
   await checkDatabase(db)
   await checkMigrated(db)
+  if ((await replicationMode(db)) === 'asynchronous') logger.warn({}, canLoseRequests)
   const nodeSeq = await registerNode(db, settings.nodeId)
   const lanes = await publishProcesses(db, settings.nodeId, processes.map(describe))
   return Server.start({

@@ -215,18 +215,40 @@ t.test('a password that is not encoded is refused, and never shown', async t => 
   }
 })
 
-t.test('URLs of IPv6 addresses and of sockets are taken, of several hosts not', async t => {
+t.test('URLs of IPv6 addresses, of sockets and of several hosts are taken', async t => {
   for (const connectionString of [
     'postgres://user@one:5432/db',
     'postgres://[::1]:5432/db',
     'postgresql://cluster@/postgres?host=%2Ftmp%2Fsocket',
     'postgres://host',
+    'postgres://user@one:5432,two:5433,one/db',
+    'postgres://[::1]:5432,[fe80::1%25eth0],10.0.0.1/db?sslmode=require',
+    'postgresql:///db?host=one,%2Ftmp%2Fsocket&port=5432,5433',
+    'postgresql://one,two/db?target_session_attrs=read-write',
+    'postgresql://one,two/db?target_session_attrs=primary',
   ])
     t.same(parseOptions({ connectionString }, 'program'), { connectionString })
-  const { message } = refusal({ connectionString: 'postgres://user@one:5432,two:5433,one/db' })
-  t.match(message, /with one host, got several/)
-  for (const hosts of ['host:0', 'host:70000', 'host:port', '::1'])
-    t.equal(refusal({ connectionString: `postgres://${hosts}/db` }).field, 'connectionString')
+  for (const url of [
+    'postgres://host:0/db',
+    'postgres://host:70000/db',
+    'postgres://host:port/db',
+    'postgres://::1/db',
+    'postgres://one,,two/db',
+    'postgres://one,two:70000/db',
+    'postgres://one,%/db',
+    'postgres:///db?host=one,two&port=1,2,3',
+    'postgres:///db?host=one,two,',
+  ])
+    t.equal(refusal({ connectionString: url }).field, 'connectionString', url)
+})
+
+t.test('the sessions that a URL may ask for are those of the primary', async t => {
+  for (const attributes of ['any', 'standby', 'prefer-standby', 'read-only'])
+    t.match(
+      refusal({ connectionString: `postgres://one,two/db?target_session_attrs=${attributes}` })
+        .message,
+      new RegExp(`with read-write or primary .* got target_session_attrs=${attributes}`),
+    )
 })
 
 t.test('an sslmode that is not known is refused with the known ones', async t => {

@@ -14,13 +14,12 @@ export async function checkDatabase(db: Database): Promise<void> {
     const { rows } = await session.query<{
       version: string
       pid: number
-      recovering: boolean
       read_only: string
       encoding: string
       isolation: string
     }>(`
       select current_setting('server_version_num') as version, pg_backend_pid() as pid,
-        pg_is_in_recovery() as recovering, current_setting('default_transaction_read_only') as read_only,
+        current_setting('default_transaction_read_only') as read_only,
         current_setting('server_encoding') as encoding,
         current_setting('default_transaction_isolation') as isolation`)
     const found = rows[0]
@@ -34,7 +33,6 @@ export async function checkDatabase(db: Database): Promise<void> {
       throw unfit(
         `the database's encoding is ${found.encoding}, but UTF8 is needed; create it with: createdb --encoding UTF8 --template template0`,
       )
-    if (found.recovering) throw unfit('this is a standby; let the database URL name the primary')
     if (found.isolation !== 'read committed')
       throw unfit(
         `default_transaction_isolation is ${found.isolation}; set it to read committed for this role or database`,

@@ -1,6 +1,7 @@
 import type { LostRun } from '../base/record.ts'
 import { readLostRuns } from './compensations.ts'
 import type { Database } from './database.ts'
+import { confirmation } from './replication-warning.ts'
 
 /** A request that this server has claimed and must now run. */
 export interface Claimed {
@@ -111,17 +112,23 @@ async function readRest(
   return new Map(rows.map(({ id, input }) => [id, lost.get(id) ?? { input }]))
 }
 
-/** Reads back what a claim took whose answer was lost. */
+/**
+ * Reads back what a claim took whose answer was lost. What is seen may not have reached the synchronous standby yet, and
+ * would be gone after a failover; so this statement's own commit, which comes later, waits for the standby.
+ */
 export async function readBackClaim(
   db: Database,
   incarnation: string,
   token: string,
 ): Promise<Claimed[]> {
   const { t } = db
+  // A claim that still waits for its standby shows nothing yet: this waits behind it.
+  await db.query({ text: `with ${confirmation} select from confirmed` })
   const { rows } = await db.query<{ id: string; lane: number }>({
     text: `
+      with ${confirmation}
       select id, request.lane
-      from ${t.running} join ${t.request} as request using (id)
+      from ${t.running} join ${t.request} as request using (id), confirmed
       where incarnation = $1 and token = $2
       order by id`,
     values: [incarnation, token],

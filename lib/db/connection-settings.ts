@@ -1,5 +1,7 @@
 import pg from 'pg'
 import { Database } from './database.ts'
+import { primaryClient } from './primary-client.ts'
+import { Primary } from './primary.ts'
 
 /** How to reach a database: plain data, which another process can be told as JSON. */
 export interface ConnectionSettings {
@@ -48,6 +50,7 @@ export function openDatabase(
       statement_timeout: longestAnswerMs,
       query_timeout: longestAnswerMs,
     }),
+    Client: primaryClient(new Primary(connection.connectionString)),
   })
   pool.on('error', () => undefined)
   return new Database({ pool, schema, applicationName, maxConnections: 1 })

@@ -1,6 +1,15 @@
 import pg from 'pg'
 import { ClusterError } from '../errors.ts'
-import { isConnectionFailure, sqlStateOf, translateError } from './translate-error.ts'
+import { primaryClient } from './primary-client.ts'
+import { hasSearched, Primary } from './primary.ts'
+import { watchReplication } from './replication-warning.ts'
+import type { TimelineMemory } from './timeline.ts'
+import {
+  isConnectionFailure,
+  isDatabaseAway,
+  sqlStateOf,
+  translateError,
+} from './translate-error.ts'
 import { tablesOf, type Tables } from './tables.ts'
 import { typeParsers } from './type-parsers.ts'
 
@@ -10,7 +19,7 @@ export interface Queryable {
 }
 
 export interface DatabaseOptions {
-  /** A PostgreSQL URL. Either this or `pool`. */
+  /** A PostgreSQL URL, which may name several hosts. Either this or `pool`. */
   connectionString?: string | undefined
   /** A pool of the application's own; it stays open when we close. */
   pool?: pg.Pool | undefined
@@ -21,17 +30,11 @@ export interface DatabaseOptions {
   maxConnections: number
   /** How long to wait for a connection, in milliseconds, unless the application's pool has a limit of its own. Defaults to ten seconds. */
   connectionTimeoutMs?: number
+  /** Where the newest timeline is kept that was seen. Unless given, a new process knows of none. */
+  timelines?: TimelineMemory | undefined
 }
 
 const defaultConnectionTimeoutMs = 10_000
-
-/** A client whose connection errors reach the query in flight and never crash the process. */
-class QuietClient extends pg.Client {
-  constructor(config?: string | pg.ClientConfig) {
-    super(config)
-    this.on('error', ignore)
-  }
-}
 
 /** One installation: a pool, and the names of its schema. */
 export class Database implements Queryable {
@@ -39,6 +42,7 @@ export class Database implements Queryable {
   readonly t: Tables
   readonly #options: DatabaseOptions
   readonly #connectionTimeoutMs: number
+  readonly #primary: Primary
   #ownPool: pg.Pool | undefined
 
   constructor(options: DatabaseOptions) {
@@ -46,42 +50,52 @@ export class Database implements Queryable {
     this.t = tablesOf(options.schema)
     this.#options = options
     this.#connectionTimeoutMs = options.connectionTimeoutMs ?? defaultConnectionTimeoutMs
+    const url = options.connectionString ?? options.pool?.options.connectionString
+    this.#primary = new Primary(url, options.timelines)
   }
 
   /** The application's pool, or our own, which opens when it is first used. */
   get pool(): pg.Pool {
     return (
-      this.#options.pool ?? (this.#ownPool ??= openPool(this.#options, this.#connectionTimeoutMs))
+      this.#options.pool ??
+      (this.#ownPool ??= openPool(this.#options, this.#connectionTimeoutMs, this.#primary))
     )
   }
 
   /**
    * Runs one statement on a pooled connection.
-   * @throws {ClusterError} CW_CONNECTION, CW_POOL_TIMEOUT, CW_NOT_MIGRATED and what the schema's functions raise
+   * @throws {ClusterError} CW_CONNECTION, CW_NO_PRIMARY, CW_POOL_TIMEOUT, CW_NOT_REPLICATED, CW_NOT_MIGRATED and what
+   *   the schema's functions raise
    */
   async query<Row extends pg.QueryResultRow>(
     statement: pg.QueryConfig,
   ): Promise<pg.QueryResult<Row>> {
     const client = await this.acquire()
+    const replication = watchReplication(client)
     try {
       const result = await client.query<Row>(ownQuery(statement))
+      replication.check()
       client.release()
       return result
     } catch (error) {
       // Some texts open a transaction themselves; after an error they leave it open, and broken.
       client.release(!isSound(error) || isInTransaction(client))
       throw translateError(error)
+    } finally {
+      replication.end()
     }
   }
 
   /** Runs `work` in a transaction of its own, rolled back when it rejects. */
   async transaction<T>(work: (client: Queryable) => Promise<T>): Promise<T> {
     const client = await this.acquire()
+    const replication = watchReplication(client)
     try {
       // Each statement must see what the one before it waited for.
       await client.query('begin isolation level read committed')
       const result = await work({ query: statement => client.query(ownQuery(statement)) })
       await client.query('commit')
+      replication.check()
       client.release()
       return result
     } catch (error) {
@@ -93,11 +107,44 @@ export class Database implements Queryable {
         ))
       client.release(!rolledBack)
       throw translateError(error)
+    } finally {
+      replication.end()
     }
   }
 
   /** Checks a connection out of the pool. */
-  async acquire(): Promise<pg.PoolClient> {
+  acquire(): Promise<pg.PoolClient> {
+    return this.#reach(() => this.#acquire())
+  }
+
+  /**
+   * Opens a connection of its own beside the pool, for what must not share one: locks that live as long
+   * as their session, and LISTEN.
+   */
+  connectAlone(config: pg.ClientConfig = {}): Promise<pg.Client> {
+    return this.#reach(() => this.#connectAlone(config))
+  }
+
+  /**
+   * Whether the failure is positive evidence, from every host, that the database is away. What one of several hosts
+   * says is none: others may see the primary on another.
+   */
+  isAway(error: unknown): boolean {
+    return isDatabaseAway(error) && (this.#primary.hosts.length === 0 || hasSearched(error))
+  }
+
+  /** Tries a second time, with a search, when the host that was remembered is the primary no longer. */
+  async #reach<T>(connect: () => Promise<T>): Promise<T> {
+    const wasKnown = this.#primary.isKnown
+    try {
+      return await connect()
+    } catch (error) {
+      if (!wasKnown || this.#primary.isKnown || !isConnectionFailure(error)) throw error
+      return connect()
+    }
+  }
+
+  async #acquire(): Promise<pg.PoolClient> {
     const { pool } = this
     const limitMs = pool.options.connectionTimeoutMillis || this.#connectionTimeoutMs
     const waiting = pool.connect()
@@ -119,13 +166,10 @@ export class Database implements Queryable {
     }
   }
 
-  /**
-   * Opens a connection of its own beside the pool, for what must not share one: locks that live as long
-   * as their session, and LISTEN.
-   */
-  async connectAlone(config: pg.ClientConfig = {}): Promise<pg.Client> {
+  async #connectAlone(config: pg.ClientConfig): Promise<pg.Client> {
     const { pool, connectionString } = this.#options
-    const client = new QuietClient({
+    const Client = primaryClient(this.#primary)
+    const client = new Client({
       // The pool hides its password from those who print its options.
       ...(pool
         ? { ...pool.options, ...(pool.options.password && { password: pool.options.password }) }
@@ -139,7 +183,6 @@ export class Database implements Queryable {
       await client.connect()
       return client
     } catch (error) {
-      void client.end().catch(() => undefined)
       throw translateError(error)
     }
   }
@@ -165,7 +208,11 @@ function isInTransaction(client: Partial<pg.PoolClient>): boolean {
   return client.getTransactionStatus?.() !== 'I'
 }
 
-function openPool(options: DatabaseOptions, connectionTimeoutMs: number): pg.Pool {
+function openPool(
+  options: DatabaseOptions,
+  connectionTimeoutMs: number,
+  primary: Primary,
+): pg.Pool {
   try {
     const pool = new pg.Pool({
       connectionString: options.connectionString,
@@ -174,7 +221,7 @@ function openPool(options: DatabaseOptions, connectionTimeoutMs: number): pg.Poo
       connectionTimeoutMillis: connectionTimeoutMs,
       keepAlive: true,
       allowExitOnIdle: true,
-      Client: QuietClient,
+      Client: primaryClient(primary),
     })
     pool.on('error', () => undefined)
     return pool
@@ -183,9 +230,16 @@ function openPool(options: DatabaseOptions, connectionTimeoutMs: number): pg.Poo
   }
 }
 
-/** A connection that answered with an SQL error is sound; any other failure leaves it in an unknown state. */
+/** The primary has become read-only, or this is no primary. */
+const readOnlyState = '25006'
+
+/**
+ * A connection that answered with an SQL error is sound; any other failure leaves it in an unknown state. One that is
+ * read-only leads to the wrong host, or soon will.
+ */
 function isSound(error: unknown): boolean {
-  return sqlStateOf(error) !== undefined && !isConnectionFailure(error)
+  const sqlState = sqlStateOf(error)
+  return sqlState !== undefined && sqlState !== readOnlyState && !isConnectionFailure(error)
 }
 
 function ignore(): void {

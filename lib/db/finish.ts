@@ -1,5 +1,6 @@
 import type { Ending } from '../base/record.ts'
 import type { Database } from './database.ts'
+import { confirmation } from './replication-warning.ts'
 
 /** A run that has ended, with the token that proves whose it is. */
 export interface Finish extends Ending {
@@ -30,7 +31,10 @@ export async function finish(
   return [...moved, ...(await findFinishedByUs(db, incarnation, missing))]
 }
 
-/** A finish is repeated when its answer was lost; what the first one moved is found here. */
+/**
+ * A finish is repeated when its answer was lost; what the first one moved is found here, and counts when the
+ * synchronous standby has it too.
+ */
 async function findFinishedByUs(
   db: Database,
   incarnation: string,
@@ -38,7 +42,8 @@ async function findFinishedByUs(
 ): Promise<string[]> {
   const { rows } = await db.query<{ id: string }>({
     text: `
-      select id from ${db.t.finished}
+      with ${confirmation}
+      select id from ${db.t.finished}, confirmed
       where id = any ($2::bigint[]) and incarnation = $1 and reason is distinct from 'server_lost'`,
     values: [incarnation, ids],
   })

@@ -2,6 +2,7 @@ import type pg from 'pg'
 import { showValue } from '../base/show-value.ts'
 import { ClusterError } from '../errors.ts'
 import type { Database, Queryable } from './database.ts'
+import { confirmation } from './replication-warning.ts'
 import { sqlStateOf, translateError } from './translate-error.ts'
 
 /** One request as it goes to the database; everything in it has been checked. */
@@ -46,9 +47,13 @@ export async function enqueueBatch(
     requests.map(request => request.idempotencyKey),
     options.allowUnknown,
   ]
+  // A request that is there already may be one whose insert no standby has confirmed.
+  const hasKeys = requests.some(request => request.idempotencyKey !== null)
   const text = `
+    ${hasKeys ? `with ${confirmation}` : ''}
     select request_id, created
-    from ${db.t.enqueueBatch}($1::text[], $2::text[], $3::integer[], $4::timestamptz[], $5::text[], $6::boolean)`
+    from ${db.t.enqueueBatch}($1::text[], $2::text[], $3::integer[], $4::timestamptz[], $5::text[], $6::boolean)
+    ${hasKeys ? ', confirmed' : ''}`
   const session = options.transaction ? sessionOf(options.transaction) : db
   const { rows } = await session.query<EnqueuedRow>({ text, values })
   return rows.map(row => ({ id: String(row.request_id), created: row.created }))

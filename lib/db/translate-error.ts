@@ -1,4 +1,5 @@
 import { ClusterError, messageOf, type ErrorCode } from '../errors.ts'
+import { saysStandby } from './no-primary.ts'
 
 const ours: Record<string, ErrorCode> = {
   CW001: 'CW_UNKNOWN_PROCESS',
@@ -43,7 +44,7 @@ export function translateError(error: unknown): unknown {
   if (codeOf(error) === 'ERR_INVALID_URL')
     return new ClusterError(
       'CW_CONFIG',
-      "expected the database URL to look like postgresql://user:password@host:5432/database (one host; encode '@', '/' and '%' in the password as %40, %2F and %25)",
+      "expected the database URL to look like postgresql://user:password@host:5432/database (several hosts: host1:5432,host2:5432; encode '@', '/' and '%' in the password as %40, %2F and %25)",
       { field: 'connectionString' },
     )
   return error
@@ -52,17 +53,24 @@ export function translateError(error: unknown): unknown {
 /** The database itself says, or its host says for it, that it is not there: it restarts, stops or fails over. */
 const awayCodes = new Set(['57P01', '57P02', '57P03', 'ECONNREFUSED', 'ENOENT'])
 
-/** Whether the failure is positive evidence that the database is away, and not only out of this server's reach. */
+/**
+ * Whether the failure is positive evidence that the database is away, and not only out of this server's reach: each
+ * host of which it tells refuses, stops or starts, or is a standby. Of one session's failure that is one host; that
+ * of a search (CW_NO_PRIMARY, CW_CONNECTION) tells of all.
+ */
 export function isDatabaseAway(error: unknown): boolean {
-  if (error instanceof AggregateError) return error.errors.every(isDatabaseAway)
+  if (error instanceof AggregateError)
+    return error.errors.length > 0 && error.errors.every(isDatabaseAway)
   if (!(error instanceof Error)) return false
+  if (saysStandby(error)) return true
   const code = codeOf(error)
   return (code !== undefined && awayCodes.has(code)) || isDatabaseAway(error.cause)
 }
 
 /** Whether the statement's outcome is unknown because the connection failed. */
 export function isConnectionFailure(error: unknown): boolean {
-  if (error instanceof ClusterError) return error.code === 'CW_CONNECTION'
+  if (error instanceof ClusterError)
+    return error.code === 'CW_CONNECTION' || error.code === 'CW_NO_PRIMARY'
   if (!(error instanceof Error)) return false
   const code = codeOf(error)
   if (code !== undefined) return connectionCodes.has(code)
@@ -76,11 +84,13 @@ export function isConnectionFailure(error: unknown): boolean {
 /** What the state of the database refuses, whatever the statement: read-only, locks, resources, an operator, its disk. */
 const transientStates = /^(08|25006|40|53|55|57|58)/
 
+const transientCodes = new Set<ErrorCode>(['CW_POOL_TIMEOUT', 'CW_NOT_REPLICATED'])
+
 /** Whether the same statement may succeed later: nothing is wrong with its data. */
 export function isTransient(error: unknown): boolean {
   if (isConnectionFailure(error)) return true
   if (error instanceof ClusterError)
-    return error.code === 'CW_POOL_TIMEOUT' || isTransient(error.cause)
+    return transientCodes.has(error.code) || isTransient(error.cause)
   const sqlState = sqlStateOf(error)
   return sqlState === undefined ? isSystemError(error) : transientStates.test(sqlState)
 }

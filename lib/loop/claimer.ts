@@ -19,7 +19,8 @@ const largestClaim = 500
 
 /**
  * How long the token of a claim whose answer was lost is read back, in milliseconds: the database may still be about
- * to do what the broken connection asked.
+ * to do what the broken connection asked. Counts from the last look that failed, because a claim may wait for a
+ * standby for as long as the looks do.
  */
 const readBackMs = 60_000
 
@@ -65,7 +66,11 @@ export class Claimer {
   async #readBack(token: string): Promise<void> {
     const lost = this.#unanswered.get(token)
     if (!lost) return
-    for (const request of await this.#options.readBack(token)) {
+    const taken = await this.#options.readBack(token).catch((error: unknown) => {
+      lost.since = this.#options.clock()
+      throw error
+    })
+    for (const request of taken) {
       // A row that is read a second time may belong to a run that has ended meanwhile.
       if (lost.started.has(request.id)) continue
       lost.started.add(request.id)

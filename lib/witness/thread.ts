@@ -31,6 +31,7 @@ async function begin(): Promise<void> {
     t: db.t,
     clock,
     connect: config => db.connectAlone(config),
+    isAway: error => db.isAway(error),
     watcher: new Watcher(about.lostAfterMs),
     findReasonToStop: () => stalls.look(),
     on: {

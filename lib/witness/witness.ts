@@ -7,7 +7,7 @@ import { beginIncarnation, countSession, type NodeDescription } from '../db/inca
 import { tryLock } from '../db/locks.ts'
 import { pulse, type OtherIncarnation, type Pulse } from '../db/pulse.ts'
 import type { Tables } from '../db/tables.ts'
-import { isConnectionFailure, isDatabaseAway, sqlStateOf } from '../db/translate-error.ts'
+import { isConnectionFailure, sqlStateOf } from '../db/translate-error.ts'
 import { ClusterError } from '../errors.ts'
 import { declaredLost, nodeIdTaken, overdue } from './reasons.ts'
 import { endSession, openSession, pidOf, type Connect } from './session.ts'
@@ -29,6 +29,8 @@ export interface WitnessOptions {
   readonly pollJitter: number
   readonly watcher: Watcher
   readonly on: WitnessListeners
+  /** Whether every host has said that the database is away. */
+  readonly isAway: (error: unknown) => boolean
   /** Asked before each proof: why the server must not prove any more that it is alive. */
   readonly findReasonToStop: () => ClusterError | undefined
 }
@@ -152,7 +154,7 @@ export class Witness {
       this.#dropSession()
       if (error instanceof ClusterError && error.code === 'CW_NODE_LOST') return this.#giveUp(error)
       // Nobody can declare anything in a database that is away: it is as good as a proof, up to a limit.
-      if (isDatabaseAway(error)) this.#provenAt = sentAt
+      if (this.#options.isAway(error)) this.#provenAt = sentAt
       if (this.#isOverdue()) return this.#giveUp(this.#overdue(error))
       this.#extend()
       if (!isConnectionFailure(error)) on.error(error, 'witness')

@@ -123,6 +123,11 @@ t.test('a lost claim is not looked for for ever', async t => {
   state.slots = 0
   t.equal(await claimer.pass(), retryMs, 'comes back to look')
   state.now += 60_001
+  const look = proxy.cut('confirmed', 'before')
+  await t.rejects(claimer.pass(), { code: 'CW_CONNECTION' })
+  await look
+  t.equal(await claimer.pass(), retryMs, 'the time counts from the look that failed')
+  state.now += 60_001
   await claimer.pass()
   t.equal(await claimer.pass(), 'when woken')
 })

@@ -25,6 +25,7 @@ async function beginWitness(
   const witness = await Witness.begin({
     t: db.t,
     connect: config => db.connectAlone(config),
+    isAway: error => db.isAway(error),
     clock: monotonic,
     nodeSeq: await registerNode(db, node),
     about: { ...describeNode(node), lostAfterMs },

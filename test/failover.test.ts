@@ -1,0 +1,107 @@
+import t from 'tap'
+import type { Test } from 'tap'
+import { call, Cluster, defineProcess } from '../lib/index.ts'
+import { silentLogger, type Logger } from '../lib/base/logger.ts'
+import { startReplication, type Replica } from './support/standby.ts'
+import { until } from './support/until.ts'
+
+/** Two servers, one of which runs a request until it is let go. */
+async function startServers(t: Test, url: string) {
+  const held = Promise.withResolvers<void>()
+  const running = Promise.withResolvers<string>()
+  const troubles: string[] = []
+  let starts = 0
+  let failures = 0
+  const logger: Logger = {
+    ...silentLogger,
+    warn: about => {
+      if ('where' in about && about.where === 'claim') failures++
+    },
+  }
+  const processes = [
+    defineProcess({
+      name: 'held',
+      steps: [
+        call('hold', async ({ node }) => {
+          starts++
+          running.resolve(node)
+          await held.promise
+          return node
+        }),
+      ],
+    }),
+    defineProcess({ name: 'quick', steps: [call('nothing', () => 1)] }),
+  ]
+  const clusters = ['one', 'two'].map(nodeId => {
+    const dataDir = t.testdir({ one: {}, two: {} })
+    const cluster = new Cluster({
+      connectionString: url,
+      nodeId,
+      logger,
+      processes,
+      dataDir: `${dataDir}/${nodeId}`,
+      retention: 'forever',
+    })
+    cluster.on('declaredLost', lost => troubles.push(`lost ${lost.node}`))
+    cluster.on('fenced', reason => troubles.push(reason.message))
+    return cluster
+  })
+  const [first] = clusters as [Cluster]
+  await first.migrate()
+  for (const cluster of clusters) await cluster.start()
+  t.teardown(async () => {
+    held.resolve()
+    await Promise.all(clusters.map(cluster => cluster.stop({ drain: 0 })))
+  })
+  const { id } = await first.enqueue('held')
+  const node = await running.promise
+  const counts = { countStarts: () => starts, countFailures: () => failures }
+  return { first, clusters, troubles, id, node, release: held.resolve, ...counts }
+}
+
+/** Enqueues by SQL, and resolves with the milliseconds until a server has claimed it. */
+async function measureClaim(replica: Replica, clusters: readonly Cluster[]): Promise<number> {
+  const claimed = new Set<string>()
+  for (const cluster of clusters)
+    cluster.on('claimed', ({ ids }) => ids.forEach(id => claimed.add(id)))
+  const beganAt = performance.now()
+  const [row] = await replica.ask<{ id: string }>(
+    `select cluster_worker.enqueue('quick', '{}')::text as id`,
+  )
+  await until(async () => claimed.has(row?.id ?? ''))
+  return performance.now() - beganAt
+}
+
+t.test('a promotion of a synchronous standby fails nothing, and claims resume', async t => {
+  const { primary, standby, url } = await startReplication(t)
+  const { first, clusters, troubles, id, node, release, countStarts } = await startServers(t, url)
+  await primary.stop('kill')
+  await standby.promote()
+  const ms = await measureClaim(standby, clusters)
+  t.comment(`claimed ${Math.round(ms)} ms after the promotion`)
+  t.ok(ms < 1500, 'claims resume')
+  await primary.start()
+  t.match(await first.get(id), { state: 'running', node })
+  release()
+  t.match(await first.wait(id), { outcome: 'succeeded', node, result: node })
+  t.equal(countStarts(), 1)
+  t.same(troubles, [])
+})
+
+t.test('a restart of the database that takes a while fails nothing, and claims resume', async t => {
+  const { primary, url } = await startReplication(t, { synchronous: false })
+  const servers = await startServers(t, url)
+  const { first, clusters, troubles, id, node, release, countStarts, countFailures } = servers
+  await primary.stop('fast')
+  // The pauses between the tries become as long as they get.
+  const before = countFailures()
+  await until(async () => countFailures() > before + 6)
+  await primary.start()
+  const ms = await measureClaim(primary, clusters)
+  t.comment(`claimed ${Math.round(ms)} ms after the restart`)
+  t.ok(ms < 1500, 'claims resume')
+  release()
+  t.match(await first.wait(id), { outcome: 'succeeded', node, result: node })
+  t.equal(countStarts(), 1)
+  t.same(troubles, [])
+})
