@@ -46,7 +46,7 @@ function checkKnown(key: string, flags: Flags, command: Command): void {
   const flag = kebabCase(key)
   if (parserNames.has(key) || Object.hasOwn(flags, flag)) return
   if (Object.values(flags).some(({ alias }) => alias === key)) return
-  if (Object.hasOwn(command.positionals ?? {}, key)) return
+  if (Object.hasOwn({ ...command.positionals, ...command.optionals }, key)) return
   const shown = flag.length === 1 ? `-${flag}` : `--${flag}`
   const nearest = nearestName(flag, Object.keys(flags))
   throw wrong(`unknown flag ${shown}${nearest ? `; did you mean --${nearest}?` : ''}`)

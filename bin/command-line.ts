@@ -61,14 +61,17 @@ function withoutDoubleDash(words: readonly string[]): string[] {
 }
 
 function addCommand(parser: Argv, command: Command, onEnd: (code: ExitCode) => void): void {
-  const { name, summary, positionals = {}, flags, examples = {} } = command
+  const { name, summary, positionals = {}, optionals = {}, flags, examples = {} } = command
   const required = Object.keys(positionals).map(positional => ` <${positional}>`)
+  const possible = Object.keys(optionals).map(positional => ` [${positional}]`)
   parser.command({
-    command: name + required.join(''),
+    command: [name, ...required, ...possible].join(''),
     describe: summary,
     builder: own => {
       for (const [positional, describe] of Object.entries(positionals))
         own.positional(positional, { type: 'string', describe, demandOption: true })
+      for (const [positional, describe] of Object.entries(optionals))
+        own.positional(positional, { type: 'string', describe })
       for (const [line, describe] of Object.entries(examples)) own.example(`$0 ${line}`, describe)
       return own.options(flags)
     },

@@ -13,6 +13,8 @@ export interface CommandDefinition<Given extends Flags> {
   readonly summary: string
   /** The arguments that must stand behind the command, each with its description. */
   readonly positionals?: Readonly<Record<string, string>>
+  /** An argument that may stand behind the others. */
+  readonly optionals?: Readonly<Record<string, string>>
   readonly flags: Given
   /** Command lines and what they do. */
   readonly examples?: Readonly<Record<string, string>>

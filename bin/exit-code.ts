@@ -31,6 +31,8 @@ const byErrorCode: Partial<Record<ErrorCode, ExitCode>> = {
   CW_INPUT_UNSERIALISABLE: exitCode.usage,
   CW_NODE_ID_TAKEN: exitCode.tryAgain,
   CW_NODE_LOST: exitCode.tryAgain,
+  CW_NODE_RETIRED: exitCode.misconfigured,
+  CW_NODE_UNKNOWN: exitCode.usage,
   CW_NOT_MIGRATED: exitCode.misconfigured,
   CW_NOT_REPLICATED: exitCode.tryAgain,
   CW_NO_PRIMARY: exitCode.unavailable,

@@ -2,13 +2,17 @@ import { cancelCommand } from './command/cancel.ts'
 import { checkCommand } from './command/check.ts'
 import { devCommand } from './command/dev.ts'
 import { doctorCommand } from './command/doctor.ts'
+import { drainCommand } from './command/drain.ts'
 import { enqueueCommand } from './command/enqueue.ts'
 import { listCommand } from './command/list.ts'
 import { logsCommand } from './command/logs.ts'
 import { migrateCommand } from './command/migrate.ts'
 import { nodesCommand } from './command/nodes.ts'
+import { resumeCommand } from './command/resume.ts'
+import { retireCommand } from './command/retire.ts'
 import { showCommand } from './command/show.ts'
 import { startCommand } from './command/start.ts'
+import { suspendCommand } from './command/suspend.ts'
 import { runCommandLine } from './command-line.ts'
 import type { Command } from './define-command.ts'
 import { guardOutput } from './output.ts'
@@ -26,6 +30,10 @@ const commands: readonly Command[] = [
   cancelCommand,
   nodesCommand,
   doctorCommand,
+  suspendCommand,
+  resumeCommand,
+  drainCommand,
+  retireCommand,
 ]
 
 /** Runs the command line and ends the process with its exit code. */

@@ -63,6 +63,8 @@ export async function runServer(
   })
   // The server has said so in its log.
   cluster.once('fenced', () => stopHard(exitCode.tryAgain))
+  // Also when nobody here asked for it: it was drained, to exit then.
+  cluster.once('stopped', () => stopped.resolve())
 
   await startOrClose(cluster)
   onStarted()

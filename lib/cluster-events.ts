@@ -9,5 +9,11 @@ export interface ClusterEvents {
   declaredLost: [{ node: string; incarnation: string; failed: string[] }]
   /** This server could no longer prove that it is alive, and has stopped its work. Start a new one. */
   fenced: [ClusterError]
+  /** This server claims nothing any more, for these reasons; what runs goes on. */
+  suspended: [{ node: string; reasons: { kind: string; reason: string; who: string }[] }]
+  /** This server claims again. */
+  resumed: [{ node: string }]
+  /** Nothing runs on this server any more, as was asked for. With `thenExit` it stops by itself. */
+  drained: [{ node: string; thenExit: boolean }]
   stopped: []
 }

@@ -7,7 +7,8 @@ import { parseDuration, type Duration } from './base/duration.ts'
 import { cancelRequest, type CancelAnswer } from './db/cancel.ts'
 import { Database } from './db/database.ts'
 import { migrate } from './db/migrate.ts'
-import { listNodes, type NodeStatus } from './db/nodes.ts'
+import { refuseUnknown } from './db/lock-node.ts'
+import { getNode, listNodes, type NodeRecord, type NodeStatus } from './db/nodes.ts'
 import type { Enqueued } from './db/requests.ts'
 import {
   findFinished,
@@ -30,6 +31,18 @@ import {
 } from './enqueue.ts'
 import { ClusterError, messageOf } from './errors.ts'
 import { followLog, type LogEntry } from './follow-log.ts'
+import {
+  orderDrain,
+  orderResume,
+  orderRetire,
+  orderSuspend,
+  type DrainOptions,
+  type OrderAnswer,
+  type ResumeAnswer,
+  type ResumeOptions,
+  type RetireOptions,
+  type SuspendOptions,
+} from './node-orders.ts'
 import { checkFilter, checkId, type RequestFilter, type RequestId } from './query.ts'
 import type { ServerOptions } from './options.ts'
 import { startServer, type StartedServer } from './start-server.ts'
@@ -184,6 +197,48 @@ export class Cluster extends EventEmitter<ClusterEvents> {
   }
 
   /**
+   * Everything about one server: its state, what suspends it, its history.
+   * @throws {ClusterError} CW_NODE_UNKNOWN
+   */
+  async node(node: string): Promise<NodeRecord> {
+    return (await getNode(this.#db, node)) ?? refuseUnknown(this.#db, this.#db.t, node)
+  }
+
+  /**
+   * Lets a server claim nothing more, from now on and after a restart, until it is resumed. What runs goes on, unless
+   * `atOnce` is given. After the answer `acknowledged` the server starts no request.
+   * @throws {ClusterError} CW_NODE_UNKNOWN, CW_WAIT_TIMEOUT when it does not answer; it is suspended all the same
+   */
+  suspend(node: string, options: SuspendOptions = {}): Promise<OrderAnswer> {
+    return orderSuspend(this.#db, node, options)
+  }
+
+  /**
+   * Lets a server claim again that people have suspended, drained or retired; with `all`, also one that has suspended
+   * itself.
+   * @throws {ClusterError} CW_NODE_UNKNOWN, CW_WAIT_TIMEOUT
+   */
+  resume(node: string, options: ResumeOptions = {}): Promise<ResumeAnswer> {
+    return orderResume(this.#db, node, options)
+  }
+
+  /**
+   * Suspends a server and waits until nothing runs on it any more; with `thenExit`, until it has left.
+   * @throws {ClusterError} CW_NODE_UNKNOWN, CW_WAIT_TIMEOUT
+   */
+  drain(node: string, options: DrainOptions = {}): Promise<OrderAnswer> {
+    return orderDrain(this.#db, node, options)
+  }
+
+  /**
+   * Says that a server does not come back: it is drained if it still runs, and refused when it starts again.
+   * @throws {ClusterError} CW_NODE_UNKNOWN, CW_WAIT_TIMEOUT
+   */
+  retire(node: string, options: RetireOptions = {}): Promise<OrderAnswer> {
+    return orderRetire(this.#db, node, options)
+  }
+
+  /**
    * Waits until a request has finished, however it ends.
    * @throws {ClusterError} CW_WAIT_TIMEOUT, CW_REQUEST_UNKNOWN
    */
@@ -232,6 +287,15 @@ export class Cluster extends EventEmitter<ClusterEvents> {
           this.#tell('finished', { id, outcome })
         },
         declaredLost: lost => this.#tell('declaredLost', lost),
+        suspended: all => {
+          const reasons = all.map(({ kind, reason, who }) => ({ kind, reason, who }))
+          this.#tell('suspended', { node: this.nodeId, reasons })
+        },
+        resumed: () => this.#tell('resumed', { node: this.nodeId }),
+        drained: ({ thenExit }) => {
+          this.#tell('drained', { node: this.nodeId, thenExit })
+          if (thenExit) void this.stop().catch(() => undefined)
+        },
         fenced: reason => {
           this.#tell('fenced', reason)
           // What is left is to close, so that `start` begins a new incarnation.

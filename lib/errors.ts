@@ -15,6 +15,8 @@ export const errorCodes = {
   CW_INPUT_UNSERIALISABLE: 'The input cannot be stored as JSON.',
   CW_NODE_ID_TAKEN: 'Another live server has this node id.',
   CW_NODE_LOST: 'This server was declared lost by the others.',
+  CW_NODE_RETIRED: 'The node id was retired.',
+  CW_NODE_UNKNOWN: 'No server with this node id has ever joined.',
   CW_NOT_MIGRATED: 'The schema is missing or older than this version needs.',
   CW_NOT_REPLICATED: 'The database has committed, but no standby has confirmed it.',
   CW_NO_PRIMARY: 'No host of the database URL is a primary that may be used.',

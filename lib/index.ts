@@ -16,7 +16,9 @@ export type { LogStream } from './base/log-sink.ts'
 export type { Logger } from './base/logger.ts'
 export type { CancelAnswer } from './db/cancel.ts'
 export type { FailureReason, Outcome } from './base/record.ts'
-export type { NodeStatus } from './db/nodes.ts'
+export type { NodeHistoryEntry, NodeEvent } from './db/node-history.ts'
+export type { NodeRecord, NodeState, NodeStatus, SuspensionReason } from './db/nodes.ts'
+export type { Suspension, SuspensionKind } from './db/suspensions.ts'
 export type { CallerTransaction, Enqueued } from './db/requests.ts'
 export type {
   RequestRecord,
@@ -26,6 +28,15 @@ export type {
   StoredError,
 } from './db/status.ts'
 export type { BatchOptions, RequestOptions, RequestToEnqueue } from './enqueue.ts'
+export type {
+  DrainOptions,
+  OrderAnswer,
+  OrderOptions,
+  ResumeAnswer,
+  ResumeOptions,
+  RetireOptions,
+  SuspendOptions,
+} from './node-orders.ts'
 export type { LogEntry } from './follow-log.ts'
 export type { RequestFilter, RequestId } from './query.ts'
 export type { StandardSchemaV1 } from './step/standard-schema.ts'

@@ -4,12 +4,15 @@ import type { Logger } from './base/logger.ts'
 import { checkDatabase } from './db/check-database.ts'
 import { connectionSettingsOf } from './db/connection-settings.ts'
 import type { Database } from './db/database.ts'
+import { countActive } from './db/nodes.ts'
 import { publishProcesses, type PublishedProcess } from './db/definitions.ts'
 import { registerNode } from './db/incarnations.ts'
 import { checkMigrated } from './db/migrate.ts'
+import { purgeHistory } from './db/node-history.ts'
 import { purgeFinished } from './db/purge.ts'
 import { replicationMode } from './db/replication-mode.ts'
 import { ClusterError, messageOf } from './errors.ts'
+import { readFenceNote } from './loop/fence-note.ts'
 import { Server, type ServerEvents } from './loop/server.ts'
 import type { ServerOptions } from './options.ts'
 import type { Process } from './step/define-process.ts'
@@ -75,7 +78,7 @@ async function startNode(parts: Parts): Promise<Server> {
     environment: environmentOf(settings.passEnv),
     dataFolder: resolve(settings.dataDir),
     witness: await describeWitness(parts, nodeSeq, lanes),
-    events: logged(events, logger),
+    events: logged(events, logger, () => warnWhenNobodyClaims(db, logger)),
   })
 }
 
@@ -97,6 +100,7 @@ async function describeWitness(
       lostAfterMs: settings.lostAfter,
       outageGraceMs: settings.outageGrace,
       onFailureSteps: countOnFailureSteps(processes, lanes),
+      fenced: readFenceNote(resolve(settings.dataDir), settings.nodeId),
     },
     lanes,
     pollMs: settings.pollInterval,
@@ -124,7 +128,10 @@ function startHousekeeping({ db, settings, logger }: Parts): Housekeeping | unde
   const housekeeping = new Housekeeping({
     executeSql: (text, values) => db.query({ text, ...(values && { values }) }),
     schema: `${schema}_boss`,
-    purge: () => purgeFinished(db, retention),
+    purge: async () => {
+      await purgeHistory(db, retention)
+      return purgeFinished(db, retention)
+    },
     onPurged: removed => logger.info({ removed }, 'old requests were removed'),
     onError,
   })
@@ -167,8 +174,20 @@ function environmentOf(passEnv: readonly string[]): Record<string, string> {
   return Object.fromEntries(entries)
 }
 
+/** What waits is safe, but somebody should know that nobody will take it. */
+async function warnWhenNobodyClaims(db: Database, logger: Logger): Promise<void> {
+  // It says so at the next occasion.
+  const active = await countActive(db).catch(() => undefined)
+  if (active === 0)
+    logger.warn({}, 'no server is active: requests wait until one is resumed or started')
+}
+
 /** The events, each with its line in the server's log. */
-function logged(events: ClusterListeners, logger: Logger): ServerEvents {
+function logged(
+  events: ClusterListeners,
+  logger: Logger,
+  checkActive: () => Promise<void>,
+): ServerEvents {
   return {
     started(about) {
       logger.info(about, 'server started')
@@ -184,7 +203,25 @@ function logged(events: ClusterListeners, logger: Logger): ServerEvents {
     },
     declaredLost(lost) {
       logger.warn(lost, 'another server was declared lost; its running requests have failed')
+      void checkActive()
       events.declaredLost(lost)
+    },
+    suspended(reasons) {
+      const about = reasons.map(({ kind, reason, who }) => ({ kind, reason, who }))
+      logger.warn({ reasons: about }, 'suspended: this server claims nothing; what runs goes on')
+      void checkActive()
+      events.suspended(reasons)
+    },
+    resumed() {
+      logger.info({}, 'this server claims requests')
+      events.resumed()
+    },
+    drained(drained) {
+      logger.info(
+        drained,
+        `drained: nothing runs here any more${drained.thenExit ? '; exiting' : ''}`,
+      )
+      events.drained(drained)
     },
     fenced(reason) {
       logger.error({ code: reason.code }, reason.message)

@@ -125,7 +125,7 @@ t.test('with the grants of docs/operations.md each role can do its work and no m
   )
   await open(app).enqueue('hello', {}, { runAt: '2100-01-01T00:00:00Z' })
   t.equal((await open(reader).wait(id)).outcome, 'succeeded', 'a reader waits and shows')
-  t.equal((await open(reader).nodes())[0]?.state, 'alive', 'a reader sees the nodes')
+  t.equal((await open(reader).nodes())[0]?.state, 'active', 'a reader sees the nodes')
   t.equal((await open(reader).list()).length, 2, 'a reader lists')
   t.equal(await serving.cancel(id), 'finished', 'a server cancels')
 

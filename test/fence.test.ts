@@ -30,6 +30,6 @@ t.test('a server that was declared lost stops its work at once, and can start an
   t.match(await fenced, [{ code: 'CW_NODE_LOST' }])
   t.match(await cluster.get(id), { outcome: 'failed', reason: 'server_lost' })
   await cluster.start()
-  t.match(await cluster.nodes(), [{ node: 'a', state: 'alive' }])
+  t.match(await cluster.nodes(), [{ node: 'a', state: 'active' }])
   await db.close()
 })

@@ -6,20 +6,33 @@ import { databaseFlags } from '../option-flags.ts'
 import { print, printJson, talk } from '../output.ts'
 import { formatTable, type Column } from '../table.ts'
 
-/** Shows every server that ever joined. */
+/** Shows the servers, or all about one of them. */
 export const nodesCommand: Command = defineCommand({
   name: 'nodes',
-  summary: 'Show the servers, and what each runs and ran',
+  summary: 'Show the servers, what each runs and ran, and why it does not; or all about one',
+  optionals: { node: 'The node id of one server.' },
   flags: {
-    json: { type: 'boolean', describe: 'Print a JSON array.' },
+    all: { type: 'boolean', describe: 'Show the retired ones, too.' },
+    json: { type: 'boolean', describe: 'Print a JSON array; for one server, an object.' },
     ...databaseFlags,
   },
   async run(given) {
     const { withCluster } = await import('../with-cluster.ts')
-    const nodes = await withCluster(given, cluster => cluster.nodes())
+    const { nobodyActive, showReason } = await import('../give-order.ts')
+    const { node } = given
+    if (typeof node === 'string') {
+      const record = await withCluster(given, cluster => cluster.node(node))
+      const { describeNode } = await import('../describe-node.ts')
+      await (given.json ? printJson(record) : print(await describeNode(record)))
+      return exitCode.ok
+    }
+    const everyone = await withCluster(given, cluster => cluster.nodes())
+    const nodes = everyone.filter(({ state }) => given.all === true || state !== 'retired')
     if (given.json) await printJson(nodes)
-    else if (nodes.length > 0) await print(await formatTable(columns, nodes))
+    else if (nodes.length > 0)
+      await print(await formatTable([...columns, reasonColumn(showReason)], nodes))
     else talk('No server has joined yet. Start one with cluster-worker start')
+    if (nodes.length > 0 && nodes.every(({ state }) => state !== 'active')) talk(nobodyActive)
     return exitCode.ok
   },
 })
@@ -27,6 +40,7 @@ export const nodesCommand: Command = defineCommand({
 const columns: readonly Column<NodeStatus>[] = [
   { title: 'NODE', show: node => node.node },
   { title: 'STATE', show: node => node.state },
+  { title: 'SINCE', show: node => showMoment(node.since) },
   { title: 'RUNNING', align: 'right', show: node => `${node.running}/${node.concurrency}` },
   { title: 'CLAIMED', align: 'right', show: node => node.claimed },
   { title: 'SUCCEEDED', align: 'right', show: node => node.succeeded },
@@ -35,6 +49,10 @@ const columns: readonly Column<NodeStatus>[] = [
   { title: 'HOST', show: node => node.host },
   { title: 'PID', align: 'right', show: node => node.pid },
   { title: 'VERSION', show: node => node.version },
-  { title: 'STARTED', show: node => showMoment(node.startedAt) },
-  { title: 'ENDED', show: node => showMoment(node.endedAt) },
 ]
+
+function reasonColumn(
+  showReason: (reason: NodeStatus['reasons'][number]) => string,
+): Column<NodeStatus> {
+  return { title: 'WHY', show: ({ reasons }) => reasons.map(showReason).join('; ') }
+}

@@ -35,6 +35,7 @@ export interface ClaimOptions {
  * - cancel: whoever deletes the queue's row first wins; the other finds none
  * - declareLost of this incarnation: `me` share-locks its row, so that either the claim commits first and
  *   the declaration sees its rows, or the claim waits, finds the incarnation lost and takes nothing
+ * - suspending its node: the same lock decides, so that after the suspension has committed nothing is taken
  *
  * `wanted` looks, without locks, in which lanes the next requests are, and `taken` locks as many as that in
  * each; so no more rows are locked than are taken, with one lane or with a hundred. The other lanes are reached
@@ -48,7 +49,7 @@ export async function claim(db: Database, options: ClaimOptions): Promise<Claime
     name: `${db.schema}.claim`,
     text: `
       with me as materialized (
-        select id from ${t.incarnation} where id = $1 and state = 'alive' for share
+        select id from ${t.incarnation} where id = $1 and state = 'alive' and accepting for share
       ), wanted as materialized (
         select lane, count(*) as amount
         from (

@@ -1,5 +1,9 @@
+import { ClusterError } from '../errors.ts'
 import { queueCompensations } from './compensations.ts'
 import type { Database, Queryable } from './database.ts'
+import { isSuspended, lockNode } from './lock-node.ts'
+import { writeHistory } from './node-history.ts'
+import { clearOver } from './suspensions.ts'
 import type { Tables } from './tables.ts'
 
 export interface NodeDescription {
@@ -14,6 +18,8 @@ export interface NodeDescription {
   outageGraceMs: number
   /** How many on-failure steps its processes have, by lane; lanes without any are left out. Defaults to none. */
   onFailureSteps?: Readonly<Record<number, number>>
+  /** Why its last life fenced itself, when it did. */
+  fenced?: string | undefined
 }
 
 /** Makes the node known and gives the number of its identity lock. */
@@ -30,32 +36,92 @@ export async function registerNode(db: Database, node: string): Promise<string> 
   return rows[0]?.seq ?? registerNode(db, node)
 }
 
-/** Begins a new life of the node. Runs on the session that holds the node's identity lock. */
+/**
+ * Begins a new life of the node. Runs on the session that holds the node's identity lock.
+ *
+ * Who else may touch these rows at the same time: orders to the node, which lock its row as this does. One that comes
+ * first is seen by the insert, a statement of its own; one that comes second finds the incarnation and tells it.
+ * @throws {ClusterError} CW_NODE_RETIRED
+ */
 export async function beginIncarnation(
   session: Queryable,
   t: Tables,
   about: NodeDescription,
 ): Promise<string> {
-  const { rows } = await session.query<{ id: string }>({
+  const { node } = about
+  await session.query({ text: 'begin isolation level read committed' })
+  try {
+    const { retiredAt, retiredBy } = await lockNode(session, t, node)
+    if (retiredAt) throw retired(node, retiredBy)
+    await clearOver(session, t, node)
+    if (about.fenced !== undefined) await noteFence(session, t, node, about.fenced)
+    const { rows } = await session.query<{ id: string }>({
+      text: `
+        with begun as (
+          insert into ${t.incarnation} (node, version, host, pid, concurrency, lost_after_ms, outage_grace_ms,
+            on_failure_steps, accepting, control_seen)
+          select id, $2, $3, $4, $5, $6, $7, $8, not ${isSuspended(t, '$1')}, control from ${t.node} where id = $1
+          returning id
+        )
+        insert into ${t.witness} (incarnation) select id from begun returning incarnation as id`,
+      values: [
+        node,
+        about.version,
+        about.host,
+        about.pid,
+        about.concurrency,
+        about.lostAfterMs,
+        about.outageGraceMs,
+        JSON.stringify(about.onFailureSteps ?? {}),
+      ],
+    })
+    const incarnation = rows[0]?.id as string
+    await writeHistory(session, t, { node, incarnation, state: 'joined', who: node })
+    await session.query({ text: 'commit' })
+    return incarnation
+  } catch (error) {
+    await session.query({ text: 'rollback' }).catch(() => undefined)
+    throw error
+  }
+}
+
+/** How often a node may lose the database in so many minutes, and for how many it then waits. */
+const fences = { often: 2, withinMinutes: 10, waitMinutes: 1 }
+
+/**
+ * Tells the history that the node's last life fenced itself. One that did so again and again begins suspended: it
+ * claims when it has kept the database for a minute. All by the database's clock.
+ */
+async function noteFence(
+  session: Queryable,
+  t: Tables,
+  node: string,
+  reason: string,
+): Promise<void> {
+  await writeHistory(session, t, { node, state: 'fenced', reason, who: node })
+  await session.query({
     text: `
-      with begun as (
-        insert into ${t.incarnation} (node, version, host, pid, concurrency, lost_after_ms, outage_grace_ms,
-          on_failure_steps)
-        values ($1, $2, $3, $4, $5, $6, $7, $8) returning id
-      )
-      insert into ${t.witness} (incarnation) select id from begun returning incarnation as id`,
+      insert into ${t.suspension} (node, kind, who, reason, until)
+      select $1, 'database', $1, $2, clock_timestamp() + $5 * interval '1 minute'
+      from ${t.nodeHistory} where node = $1 and state = 'fenced' and at > clock_timestamp() - $4 * interval '1 minute'
+      having count(*) >= $3
+      on conflict (node, kind, who, reason) where cleared_at is null do update set until = excluded.until`,
     values: [
-      about.node,
-      about.version,
-      about.host,
-      about.pid,
-      about.concurrency,
-      about.lostAfterMs,
-      about.outageGraceMs,
-      JSON.stringify(about.onFailureSteps ?? {}),
+      node,
+      `it lost the database ${fences.often} times within ${fences.withinMinutes} minutes`,
+      fences.often,
+      fences.withinMinutes,
+      fences.waitMinutes,
     ],
   })
-  return rows[0]?.id as string
+}
+
+function retired(node: string, by: string | null): ClusterError {
+  return new ClusterError(
+    'CW_NODE_RETIRED',
+    `the node id '${node}' was retired by ${by}; give this server another id, or take the old one back with: cluster-worker resume ${node}`,
+    { field: 'nodeId' },
+  )
 }
 
 /**
@@ -78,11 +144,15 @@ export async function countSession(
  * Ends an incarnation in good order; false when it had ended already or still runs something.
  *
  * The lock waits for a claim in the incarnation's name that is under way. The update is a statement of its own,
- * so that it sees what the claim took.
+ * so that it sees what the claim took. The node's row is locked first, as orders to it do; one to drain and then exit
+ * is carried out with this.
  */
 export async function leave(db: Database, incarnation: string): Promise<boolean> {
   const { t } = db
   return db.transaction(async client => {
+    const node = await nodeOf(client, t, incarnation)
+    if (node === undefined) return false
+    await lockNode(client, t, node)
     await client.query({
       text: `select from ${t.incarnation} where id = $1 for update`,
       values: [incarnation],
@@ -94,8 +164,28 @@ export async function leave(db: Database, incarnation: string): Promise<boolean>
           and not exists (select from ${t.running} where incarnation = $1)`,
       values: [incarnation],
     })
-    return rowCount === 1
+    if (rowCount !== 1) return false
+    await client.query({
+      text: `
+        update ${t.suspension} set cleared_at = clock_timestamp(), cleared_by = 'it has left'
+        where node = $1 and then_exit and cleared_at is null`,
+      values: [node],
+    })
+    await writeHistory(client, t, { node, incarnation, state: 'left', who: node })
+    return true
   })
+}
+
+async function nodeOf(
+  client: Queryable,
+  t: Tables,
+  incarnation: string,
+): Promise<string | undefined> {
+  const { rows } = await client.query<{ node: string }>({
+    text: `select node from ${t.incarnation} where id = $1`,
+    values: [incarnation],
+  })
+  return rows[0]?.node
 }
 
 /** How long a declaration waits for one lock: the others that are silent must not wait behind it. */
@@ -132,6 +222,7 @@ export async function declareLost(
     })
     const node = rows[0]?.node
     if (node === undefined) return undefined
+    await writeHistory(client, t, { node, incarnation, state: 'lost', who: declaredBy })
     const error = JSON.stringify({
       code: 'CW_NODE_LOST',
       message: `the server ${node} was lost while it ran this request (noticed by ${declaredBy})`,

@@ -15,6 +15,8 @@ export interface Pulse {
   readonly isAlive: boolean
   /** The runs of this incarnation that somebody has asked to cancel. */
   readonly cancels: readonly string[]
+  /** Whether there are orders to this server that it has not carried out, or anything suspends it. */
+  readonly hasOrders: boolean
   /** Whether a request waits in one of the lanes; null when not asked. */
   readonly isQueued: boolean | null
   /** The milliseconds until the next scheduled request is due; null without one. */
@@ -53,6 +55,11 @@ export async function pulse(
         to_json(array(
           select id::text from ${t.running} where incarnation = $1 and cancel_requested_at is not null
         )) as cancels,
+        exists (
+          select from ${t.incarnation} as me join ${t.node} as n on n.id = me.node
+          where me.id = $1 and (n.control <> me.control_seen or exists (
+            select from ${t.suspension} as s where s.node = me.node and s.cleared_at is null))
+        ) as "hasOrders",
         ${lanes ? work(t, '$3') : nothing},
         case when $2 <> 'none' then (
           select coalesce(jsonb_agg(other), '[]') from (

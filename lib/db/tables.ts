@@ -7,6 +7,8 @@ export interface Tables {
   readonly incarnation: string
   readonly witness: string
   readonly era: string
+  readonly suspension: string
+  readonly nodeHistory: string
   readonly process: string
   readonly lane: string
   readonly request: string
@@ -42,6 +44,8 @@ export function tablesOf(schema: string): Tables {
     incarnation: name('incarnation'),
     witness: name('witness'),
     era: name('era'),
+    suspension: name('suspension'),
+    nodeHistory: name('node_history'),
     process: name('process'),
     lane: name('lane'),
     request: name('request'),

@@ -33,12 +33,28 @@ const readBackMs = 60_000
 export class Claimer {
   readonly #options: ClaimerOptions
   readonly #unanswered = new Map<string, { since: number; started: Set<string> }>()
+  #passing: Promise<NextPass> | undefined
 
   constructor(options: ClaimerOptions) {
     this.#options = options
   }
 
-  async pass(): Promise<NextPass> {
+  pass(): Promise<NextPass> {
+    this.#passing = this.#pass()
+    return this.#passing
+  }
+
+  /**
+   * Resolves when everything that earlier claims took has been started, also by claims whose answer was lost. To be
+   * called when the database takes no more claims: what it has not done by then it does not do later either.
+   * @throws when the database cannot be asked
+   */
+  async settle(): Promise<void> {
+    await this.#passing?.catch(() => undefined)
+    for (const token of this.#unanswered.keys()) await this.#readBack(token)
+  }
+
+  async #pass(): Promise<NextPass> {
     const { freeSlots } = this.#options
     for (const token of this.#unanswered.keys()) await this.#readBack(token)
     const limit = Math.min(freeSlots(), largestClaim)

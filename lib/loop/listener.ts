@@ -1,8 +1,8 @@
 import type pg from 'pg'
 import type { NextPass } from '../base/loop.ts'
 
-/** What a wake-up is about: requests were queued, or a running one shall be cancelled. */
-export type Hint = 'queue' | 'cancel'
+/** What a wake-up is about: requests were queued, a running one shall be cancelled, or the server has orders. */
+export type Hint = 'queue' | 'cancel' | 'control'
 
 /** How often the connection is tried, in milliseconds: a dead one shows itself only when it is used. */
 const checkMs = 20_000
@@ -47,7 +47,7 @@ export class Listener {
     const session = await this.#connect()
     this.#session = session
     session.on('notification', ({ payload }) =>
-      this.#onHint(payload === 'cancel' ? 'cancel' : 'queue'),
+      this.#onHint(payload === 'cancel' || payload === 'control' ? payload : 'queue'),
     )
     await session.query(`listen "${this.#channel}"`)
     // Whatever was queued before we listened.

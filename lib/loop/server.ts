@@ -18,8 +18,10 @@ import type { WitnessSettings } from '../witness/message.ts'
 import { startWitness, type WitnessThread } from '../witness/start-witness.ts'
 import type { Look } from '../witness/witness.ts'
 import { Claimer } from './claimer.ts'
+import { removeFenceNote, writeFenceNote } from './fence-note.ts'
 import { Listener } from './listener.ts'
 import { LossDeclarer } from './loss-declarer.ts'
+import { openControl, type ControlEvents } from './open-control.ts'
 import { Promoter } from './promoter.ts'
 import { openRunWriters } from './run-writers.ts'
 
@@ -39,7 +41,7 @@ export interface ServerSetup {
 }
 
 /** What a server tells whoever started it. */
-export interface ServerEvents {
+export interface ServerEvents extends ControlEvents {
   started(about: { node: string; incarnation: string }): void
   claimed(requests: readonly Claimed[]): void
   finished(id: string, outcome: Finish['outcome']): void
@@ -49,7 +51,6 @@ export interface ServerEvents {
   fenced(reason: ClusterError): void
   /** A guardian watches, the first or another one. */
   guarded(by: number | undefined, isFirst: boolean): void
-  readonly trouble: (error: unknown, where: string) => void
 }
 
 /** All that one node does as long as it lives: it claims, runs, promotes, cancels, and watches the others. */
@@ -58,7 +59,10 @@ export class Server {
   readonly #witness: WitnessThread
   readonly #pipes: PipeSupply
   readonly #runner: Runner
+  readonly #claimer: Claimer
   readonly #claiming: Loop
+  readonly #control: ReturnType<typeof openControl>
+  readonly #controlling: Loop
   readonly #promoter: Promoter
   readonly #declarer: LossDeclarer
   readonly #listening: Loop
@@ -86,7 +90,10 @@ export class Server {
       guarded: (by, isFirst) => events.guarded(by, isFirst),
     })
     const server = new Server(options, witness)
+    removeFenceNote(options.dataFolder, node)
     server.#claiming.start()
+    server.#controlling.start()
+    server.#control.health.start()
     server.#promoter.start()
     if (options.listen) server.#listening.start()
     resolve(server)
@@ -100,10 +107,17 @@ export class Server {
     this.#witness = witness
     this.#pipes = new PipeSupply({ onFailure: error => events.trouble(error, 'pipes') })
     this.#runner = this.#makeRunner()
-    const claimer = this.#makeClaimer()
+    this.#claimer = this.#makeClaimer()
+    this.#control = this.#openControl()
     this.#claiming = new Loop({
       name: 'claim',
-      pass: async () => (this.#fenced ? 'when woken' : claimer.pass()),
+      pass: async () =>
+        this.#fenced || this.#control.controller.isSuspended ? 'when woken' : this.#claimer.pass(),
+      onError: events.trouble,
+    })
+    this.#controlling = new Loop({
+      name: 'control',
+      pass: async () => (this.#fenced ? 'when woken' : this.#control.controller.pass()),
       onError: events.trouble,
     })
     this.#promoter = new Promoter({
@@ -171,6 +185,8 @@ export class Server {
   async leave(): Promise<void> {
     await Promise.all([
       this.#claiming.stop(),
+      this.#controlling.stop(),
+      this.#control.health.stop(),
       this.#promoter.stop(),
       this.#listening.stop(),
       this.#declarer.idle(),
@@ -190,6 +206,8 @@ export class Server {
     // The witness may see that the incarnation has ended before it is told to stop. Nothing is left to fence then.
     if (this.#fenced || (this.#isLeaving && this.#runner.activeCount === 0)) return
     this.#fenced = reason
+    const { dataFolder, node, events } = this.#options
+    writeFenceNote(dataFolder, node, reason, events.trouble)
     this.#writing.abort(reason)
     this.#runner.abandonAll(reason)
     void this.#tellFenced(reason)
@@ -234,9 +252,34 @@ export class Server {
         if (ours) events.finished(run.id, run.outcome)
         return ours
       },
-      onSlotFree: () => this.#claiming.wake(),
+      onStepEnd: (kind, error) => this.#control.health.noteStep(kind, error),
+      onBegun: () => this.#wakeSuspended(),
+      onSlotFree: () => {
+        this.wake()
+        this.#wakeSuspended()
+      },
       onTrouble: (error, requestId) => events.trouble(error, `request ${requestId}`),
     })
+  }
+
+  #openControl(): ReturnType<typeof openControl> {
+    const { db, node, dataFolder, events } = this.#options
+    return openControl({
+      db,
+      node,
+      incarnation: this.incarnation,
+      runsFolder: join(dataFolder, 'runs'),
+      settle: () => this.#claimer.settle(),
+      countRuns: () => ({ active: this.activeCount, starting: this.#runner.startingCount }),
+      stopRuns: reason => this.#runner.stopAll(reason),
+      wakeClaims: () => this.wake(),
+      events,
+    })
+  }
+
+  /** A suspended server waits for its runs before it acknowledges. */
+  #wakeSuspended(): void {
+    if (this.#control.controller.isSuspended) this.#controlling.wake()
   }
 
   #makeClaimer(): Claimer {
@@ -269,7 +312,8 @@ export class Server {
     return claimed
   }
 
-  #heed({ cancels, isQueued, dueInMs }: Look): void {
+  #heed({ cancels, hasOrders, isQueued, dueInMs }: Look): void {
+    if (hasOrders) this.#controlling.wake()
     for (const id of cancels) this.#runner.cancel(id)
     if (isQueued) this.#claiming.wake()
     this.#promoter.expect(dueInMs)

@@ -33,6 +33,8 @@ export async function doStep(
     context.outputs.set(step, returned)
     context.unfinished.delete(step)
   } catch (error) {
+    run.onStarted()
+    run.onStepEnd(step.kind, error)
     const failure = failureOf(error, step.name)
     const state = failure.outcome === 'cancelled' ? 'cancelled' : 'failed'
     const code = error instanceof ClusterError ? error.details['exitCode'] : undefined
@@ -43,6 +45,7 @@ export async function doStep(
     })
     return failure
   }
+  run.onStepEnd(step.kind)
   await finish({ state: 'succeeded', output, exitCode })
   return undefined
 }

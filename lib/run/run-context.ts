@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import type { LogSink } from '../base/log-sink.ts'
 import { storableText } from '../base/json.ts'
 import type { LostRun } from '../base/record.ts'
-import { ClusterError } from '../errors.ts'
+import { ClusterError, messageOf } from '../errors.ts'
 import type { Process } from '../step/define-process.ts'
 import type { PipeSupply } from '../step/pipe-supply.ts'
-import type { Step, StepRun } from '../step/step.ts'
+import type { Step, StepKind, StepRun } from '../step/step.ts'
 import type { RunLog } from './run-log.ts'
 import type { StepJournal } from './step-journal.ts'
 
@@ -28,6 +28,10 @@ export interface Run {
   readonly pipes: PipeSupply
   readonly log: RunLog
   readonly journal: StepJournal
+  /** Called when a function has been called or a program has been started, at the latest when a step has ended. */
+  readonly onStarted: () => void
+  /** Called when a step or an on-failure step has ended, with why it failed, if it did. */
+  readonly onStepEnd: (kind: StepKind, error?: unknown) => void
   /** Aborted to end the steps: cancelled, or the server stops. Undo and on-failure steps still run. */
   readonly stepSignal: AbortSignal
   /** Aborted to end everything at once: the server may no longer act. */
@@ -53,11 +57,12 @@ export interface RunContext {
   readonly killGraceMs: number
   readonly outputLimit: number
   readonly pipes: PipeSupply
+  readonly onStarted: () => void
 }
 
 /** Makes what the steps of a run share. */
 export function openContext(run: Run, input: unknown): RunContext {
-  const { requestId, token, node, runsFolder, killGraceMs, outputLimit, pipes } = run
+  const { requestId, token, node, runsFolder, killGraceMs, outputLimit, pipes, onStarted } = run
   const compensates = run.lost?.requestId
   const about = { requestId, token, node, input, compensates, process: run.process.name }
   return {
@@ -66,6 +71,7 @@ export function openContext(run: Run, input: unknown): RunContext {
     killGraceMs,
     outputLimit,
     pipes,
+    onStarted,
     environment: { ...run.environment, ...describeInEnvironment(about) },
     outputs: new Map(),
     unfinished: new Set(),
@@ -87,7 +93,7 @@ export function stepRun(
   extra: Readonly<Record<string, string>> = {},
 ): StepRun {
   const { requestId, process, node, token, input, compensates } = context
-  const { killGraceMs, outputLimit, pipes } = context
+  const { killGraceMs, outputLimit, pipes, onStarted } = context
   return {
     requestId,
     process,
@@ -103,6 +109,7 @@ export function stepRun(
     killGraceMs,
     outputLimit,
     pipes,
+    onStarted,
     environment: { ...context.environment, ...extra, CLUSTER_STEP: step.name },
     log: message => void sink.write('log', `${storableText(textOf(message))}\n`),
     output: <Output>(earlier: Step<never, Output>) => {
@@ -116,10 +123,21 @@ export function stepRun(
     },
     workFolder: async () => {
       const folder = runFolder(context)
-      await mkdir(folder, { recursive: true, mode: 0o700 })
+      await mkdir(folder, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+        throw folderError(error)
+      })
       return folder
     },
   }
+}
+
+function folderError(cause: unknown): ClusterError {
+  const systemCode = cause instanceof Error && 'code' in cause ? String(cause.code) : undefined
+  return new ClusterError(
+    'CW_STEP_FAILED',
+    `the server could not make a folder for the run: ${messageOf(cause)}`,
+    { cause, systemCode, serverFault: true },
+  )
 }
 
 /** Programs without types may log anything. */

@@ -4,6 +4,7 @@ import type { Ending, LogPiece, LostRun, StepRecord } from '../base/record.ts'
 import { ClusterError } from '../errors.ts'
 import type { Process } from '../step/define-process.ts'
 import type { PipeSupply } from '../step/pipe-supply.ts'
+import type { StepKind } from '../step/step.ts'
 import { compensateRequest } from './compensate-request.ts'
 import { errorText } from './failure.ts'
 import { runFolder, type Run } from './run-context.ts'
@@ -34,6 +35,10 @@ export interface RunnerOptions {
   appendLog(piece: LogPiece): Promise<void>
   /** False when the run is no longer this server's. */
   finish(run: { id: string; token: string } & Ending): Promise<boolean>
+  /** A run has begun its first step. */
+  onBegun?(): void
+  /** A step has ended, with why it failed, if it did. */
+  onStepEnd?(kind: StepKind, error: unknown): void
   onSlotFree(): void
   /** Something went wrong that no request's record can tell. */
   onTrouble(error: unknown, requestId: string): void
@@ -42,6 +47,8 @@ export interface RunnerOptions {
 interface ActiveRun {
   readonly steps: AbortController
   readonly last: AbortController
+  /** Whether its first step has started. */
+  hasBegun: boolean
   readonly done: Promise<void>
 }
 
@@ -63,6 +70,11 @@ export class Runner {
     return this.#active.size
   }
 
+  /** How many of those that run have not begun their first step. */
+  get startingCount(): number {
+    return [...this.#active.values()].filter(run => !run.hasBegun).length
+  }
+
   /** Whether the request runs here now. */
   isActive(id: string): boolean {
     return this.#active.has(id)
@@ -74,12 +86,13 @@ export class Runner {
     if (this.#isAbandoned) return
     const steps = new AbortController()
     const last = new AbortController()
-    const run = this.#openRun(claimed, token, steps.signal, last.signal)
+    const signals = { stepSignal: steps.signal, lastSignal: last.signal }
+    const run = this.#openRun(claimed, token, signals)
     const done = this.#runToEnd(run, token).finally(() => {
       this.#active.delete(claimed.id)
       this.#options.onSlotFree()
     })
-    this.#active.set(claimed.id, { steps, last, done })
+    this.#active.set(claimed.id, { steps, last, done, hasBegun: false })
   }
 
   /** Ends the steps of a run; its undos still run. */
@@ -109,8 +122,7 @@ export class Runner {
   #openRun(
     claimed: ClaimedRequest,
     token: string,
-    stepSignal: AbortSignal,
-    lastSignal: AbortSignal,
+    { stepSignal, lastSignal }: Pick<Run, 'stepSignal' | 'lastSignal'>,
   ): Run {
     const { id: requestId, process, input: storedInput, lost } = claimed
     const { node, environment, runsFolder, killGraceMs, outputLimit, pipes } = this.#options
@@ -137,9 +149,18 @@ export class Runner {
         () => monotonic() - claimedAt,
         trouble,
       ),
+      onStarted: () => this.#begin(requestId),
+      onStepEnd: (kind, error) => this.#options.onStepEnd?.(kind, error),
       stepSignal,
       lastSignal,
     }
+  }
+
+  #begin(id: string): void {
+    const run = this.#active.get(id)
+    if (!run || run.hasBegun) return
+    run.hasBegun = true
+    this.#options.onBegun?.()
   }
 
   async #runToEnd(run: Run, token: string): Promise<void> {

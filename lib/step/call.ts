@@ -95,6 +95,7 @@ async function callUntilStopped<Input, Output>(
 ): Promise<Output> {
   stop.signal.throwIfAborted()
   const settling = settle(fn, contextOf(run, stop.signal))
+  run.onStarted()
   const settled = await Promise.race([settling, stop.asked])
   stop.stopClock()
   if (!stop.signal.aborted && settled) return outcomeOf(settled, title)

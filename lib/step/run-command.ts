@@ -32,6 +32,8 @@ export interface CommandHost {
   readonly killGraceMs: number
   readonly force: AbortSignal
   readonly pipes: PipeSupply
+  /** Called when the program has been started. */
+  readonly onStarted: () => void
 }
 
 /**
@@ -63,6 +65,7 @@ async function runUntilStopped(
   const cookie = randomUUID()
   const { signal } = stop
   const program = await startProgram(order, { pipes: host.pipes, signal, cookie })
+  host.onStarted()
   const outputs = mergeOutputs(program.stdout, program.stderr)
   const record = recordOutput(host.sink, order.outputLimit)
   const recorded = recordAll(outputs, record)

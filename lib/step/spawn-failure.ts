@@ -23,6 +23,19 @@ export async function explainSpawnFailure(code: string, spawn: Spawn): Promise<s
   )
 }
 
+/** What the system lacks, whatever program is to be started. */
+const scarce = new Set(['EMFILE', 'ENFILE', 'EAGAIN', 'ENOMEM'])
+
+/**
+ * Whether it is the server that cannot start programs, and not this program that cannot be started: the system lacks
+ * something, or has no shell.
+ */
+export async function isServersFault(code: string, { file, cwd }: Spawn): Promise<boolean> {
+  if (scarce.has(code)) return true
+  const isShell = file === '/bin/sh' && (code === 'ENOENT' || code === 'EACCES')
+  return isShell && (await explainFolder(cwd)) === undefined
+}
+
 async function explainFolder(cwd: string): Promise<string | undefined> {
   const found = await lookAt(cwd)
   if (!found) return `working folder '${cwd}' does not exist`

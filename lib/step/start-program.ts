@@ -5,7 +5,7 @@ import { execa } from 'execa'
 import { ClusterError } from '../errors.ts'
 import type { Pipe, PipeSupply } from './pipe-supply.ts'
 import { cookieName } from './process-tree.ts'
-import { explainSpawnFailure, type Spawn } from './spawn-failure.ts'
+import { explainSpawnFailure, isServersFault, type Spawn } from './spawn-failure.ts'
 
 export type Exit = [exitCode: number | null, signal: NodeJS.Signals | null]
 
@@ -92,6 +92,7 @@ function exitOf(child: ChildProcess): Promise<Exit> {
 async function startError(spawn: Spawn, code = 'unknown reason'): Promise<ClusterError> {
   return new ClusterError('CW_STEP_FAILED', await explainSpawnFailure(code, spawn), {
     systemCode: code,
+    ...((await isServersFault(code, spawn)) && { serverFault: true }),
     lastLines: [],
   })
 }

@@ -44,6 +44,8 @@ export interface StepRun<Input = unknown> extends StepContext<Input> {
   readonly outputLimit: number
   /** Where commands get the pipes for their outputs. */
   readonly pipes: PipeSupply
+  /** Called when the function has been called, or the program has been started. */
+  readonly onStarted: () => void
 }
 
 export type StepKind = 'command' | 'function'

@@ -57,6 +57,7 @@ export interface WitnessListeners {
 /** What there is to do, as the database says. */
 export interface Look {
   readonly cancels: readonly string[]
+  readonly hasOrders: boolean
   readonly isQueued: boolean
   readonly dueInMs: number | null
 }
@@ -171,13 +172,16 @@ export class Witness {
     const { on, clock, watcher } = this.#options
     const session = (this.#session ??= await this.#openSessionAgain())
     const askedAt = clock()
-    const { isAlive, others, cancels, isQueued, dueInMs } = await this.#ask(session, askedAt)
+    const { isAlive, others, cancels, hasOrders, isQueued, dueInMs } = await this.#ask(
+      session,
+      askedAt,
+    )
     if (!isAlive) throw declaredLost()
     this.#provenAt = sentAt
     this.#answeredAt = sentAt
     // What was not asked for here must be found by trying.
     const wasAsked = isQueued !== null
-    on.look({ cancels, isQueued: isQueued ?? true, dueInMs: wasAsked ? dueInMs : 0 })
+    on.look({ cancels, hasOrders, isQueued: isQueued ?? true, dueInMs: wasAsked ? dueInMs : 0 })
     if (!others) return
     this.#watchedAt = askedAt
     const lost = watcher.observe(others, askedAt, clock())

@@ -180,7 +180,7 @@ t.test('nodes tells what each server runs and ran', async t => {
   t.strictSame(more, [])
   t.match(node, {
     node: 'a',
-    state: 'alive',
+    state: 'active',
     concurrency: 10,
     running: 0,
     claimed: Number,
@@ -189,7 +189,7 @@ t.test('nodes tells what each server runs and ran', async t => {
     startedAt: isMoment,
     endedAt: null,
   })
-  t.match((await run(['nodes'])).stdout, /^NODE +STATE .*\na +alive +0\/10 /)
+  t.match((await run(['nodes'])).stdout, /^NODE +STATE .*\na +active +0\/10 /)
 })
 
 t.test('a request that there is not is a wrong command line', async t => {

@@ -4,9 +4,11 @@ import { join } from 'node:path'
 import { startPostgres } from '../../lib/dev/embedded-postgres.ts'
 import { Cluster } from '../../lib/index.ts'
 import { runCampaign, type CampaignOptions } from './campaign.ts'
+import { runSuspendCampaign } from './suspend.ts'
 
 // npm run campaign:once   100,000 requests through three servers
 // npm run campaign:kill   1,000 requests while a random server is killed every second (SEED=n replays one)
+// npm run campaign:suspend 10,000 times a busy server is suspended or drained, and must start nothing then
 
 const seed = Number(process.env['SEED'] ?? Math.floor(performance.timeOrigin) % 1_000_000)
 const plans: Record<string, Omit<CampaignOptions, 'url'>> = {
@@ -28,22 +30,38 @@ const plans: Record<string, Omit<CampaignOptions, 'url'>> = {
   },
 }
 
-const plan = plans[process.argv[2] ?? '']
-if (!plan) throw new Error(`expected one of ${Object.keys(plans).join(', ')}`)
+const name = process.argv[2] ?? ''
+const plan = plans[name]
+if (!plan && name !== 'suspend')
+  throw new Error(`expected one of ${Object.keys(plans).join(', ')}, suspend`)
 const folder = await mkdtemp(join(tmpdir(), 'cluster-worker-postgres-'))
 const postgres = await startPostgres({ folder })
 try {
   const setUp = new Cluster({ connectionString: postgres.url })
   await setUp.migrate()
   await setUp.stop()
-  const result = await runCampaign({ url: postgres.url, ...plan })
-  console.log({ seed, ...result })
-  const { startedTwice, succeededWithoutStart, neverFinished, lost } = result
-  const wrong = startedTwice + succeededWithoutStart + neverFinished + lost
-  console.log(wrong === 0 ? 'each request started at most once, and all have finished' : 'BROKEN')
+  const wrong = plan ? await runRequests(plan) : await runOrders()
   process.exitCode = wrong === 0 ? 0 : 1
 } finally {
   await postgres.stop('immediate')
   await rm(folder, { recursive: true, force: true })
   await rm(postgres.folder, { recursive: true, force: true })
+}
+
+async function runRequests(chosen: Omit<CampaignOptions, 'url'>): Promise<number> {
+  const result = await runCampaign({ url: postgres.url, ...chosen })
+  console.log({ seed, ...result })
+  const { startedTwice, succeededWithoutStart, neverFinished, lost } = result
+  const wrong = startedTwice + succeededWithoutStart + neverFinished + lost
+  console.log(wrong === 0 ? 'each request started at most once, and all have finished' : 'BROKEN')
+  return wrong
+}
+
+async function runOrders(): Promise<number> {
+  const orders = Number(process.env['ORDERS'] ?? 10_000)
+  const result = await runSuspendCampaign({ url: postgres.url, orders, servers: 4, seed })
+  console.log({ seed, ...result })
+  const wrong = result.startedAfterAcknowledgement + result.unanswered
+  console.log(wrong === 0 ? 'nothing started after an acknowledgement' : 'BROKEN')
+  return wrong
 }

@@ -30,7 +30,7 @@ const cluster = new Cluster({
   processes: [quick, slow],
   concurrency: Number(process.env['CAMPAIGN_CONCURRENCY'] ?? 50),
   pollInterval: '200ms',
-  lostAfter: '2s',
+  lostAfter: process.env['CAMPAIGN_LOST_AFTER'] ?? '2s',
 })
 cluster.on('fenced', reason => {
   console.error(`${nodeId} fenced: ${reason.message}`)

@@ -41,6 +41,7 @@ async function perform(process: Process, input: unknown, cwd: string): Promise<u
       killGraceMs: 1000,
       force: signal,
       pipes,
+      onStarted: () => undefined,
     }
     outputs.set(step, await step.perform(run))
   }

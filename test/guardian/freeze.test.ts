@@ -39,7 +39,7 @@ t.test('one whose event loop is blocked for longer than lostAfter is only busy',
   const { id } = await server.cluster.enqueue('block', { forMs: 4000 })
   t.match(await server.cluster.wait(id), { outcome: 'succeeded' })
   const [node] = await server.cluster.nodes()
-  t.match(node, { state: 'alive', succeeded: 1 })
+  t.match(node, { state: 'active', succeeded: 1 })
 })
 
 t.test('a server that gets no answer stops its work itself, before its guardian must', async t => {

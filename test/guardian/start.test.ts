@@ -43,7 +43,7 @@ t.test('a server that gets no guardian does not start', async t => {
   t.match(await cluster.nodes(), [{ node: 'a', state: 'left' }])
   process.execPath = execPath
   await cluster.start()
-  t.match(await cluster.nodes(), [{ node: 'a', state: 'alive' }])
+  t.match(await cluster.nodes(), [{ node: 'a', state: 'active' }])
 })
 
 t.test('a server that cannot replace its guardian stops its work', async t => {

@@ -154,3 +154,16 @@ t.test('whatever went wrong with an answer, the claim is read back, and started 
   await t.rejects(claimer.pass(), failure)
   t.same(started, ids)
 })
+
+t.test('settle starts what a claim took whose answer was lost, before anybody is told', async t => {
+  const { direct, proxy, lane, started, claimer } = await openClaimer(t)
+  const ids = await addRequests(direct, { lane, count: 2 })
+  const cut = proxy.cut('cluster_worker.claim', 'after')
+  const passing = t.rejects(claimer.pass(), { code: 'CW_CONNECTION' })
+  await claimer.settle()
+  await passing
+  await cut
+  t.same(idsOf(started), ids)
+  await claimer.settle()
+  t.same(idsOf(started), ids, 'once')
+})

@@ -121,6 +121,6 @@ t.test('a server that has stopped can start again, as a new incarnation', async 
   await cluster.stop()
   await cluster.start()
   const [second] = await cluster.nodes()
-  t.match(second, { node: 'a', state: 'alive' })
+  t.match(second, { node: 'a', state: 'active' })
   t.ok(Number(second?.incarnation) > Number(first?.incarnation))
 })

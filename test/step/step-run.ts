@@ -84,6 +84,7 @@ export function makeRun(t: Test, settings: RunSettings<unknown> = {}): TestRun<u
     force: settings.force ?? new AbortController().signal,
     outputLimit: 16 * 2 ** 20,
     pipes: settings.pipes ?? makePipes(t),
+    onStarted: () => undefined,
   }
 }
 

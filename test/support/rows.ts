@@ -56,7 +56,12 @@ export async function addLane(db: Database, process: string = 'work'): Promise<n
 /** A server that lives, without a session that proves it. @returns its incarnation */
 export async function addServer(db: Database, node: string = randomUUID()): Promise<string> {
   await registerNode(db, node)
-  return beginIncarnation(db, db.t, describeNode(node))
+  const session = await db.acquire()
+  try {
+    return await beginIncarnation(session, db.t, describeNode(node))
+  } finally {
+    session.release()
+  }
 }
 
 /** A node as a server describes it. */
