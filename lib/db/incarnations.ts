@@ -1,9 +1,10 @@
+import type { NodeIdentity } from '../base/node-identity.ts'
 import { queueCompensations } from './compensations.ts'
 import type { Database, Queryable } from './database.ts'
+import { refuseNode } from './node-identity.ts'
 import type { Tables } from './tables.ts'
 
-export interface NodeDescription {
-  node: string
+export interface NodeDescription extends NodeIdentity {
   version: string
   host: string
   pid: number
@@ -16,21 +17,11 @@ export interface NodeDescription {
   onFailureSteps?: Readonly<Record<number, number>>
 }
 
-/** Makes the node known and gives the number of its identity lock. */
-export async function registerNode(db: Database, node: string): Promise<string> {
-  const { rows } = await db.query<{ seq: string }>({
-    text: `
-      with made as (
-        insert into ${db.t.node} (id) values ($1) on conflict (id) do nothing returning seq
-      )
-      select seq::text from made union all select seq::text from ${db.t.node} where id = $1 limit 1`,
-    values: [node],
-  })
-  // A rival's insert that committed after this statement's snapshot is seen by the next statement only.
-  return rows[0]?.seq ?? registerNode(db, node)
-}
-
-/** Begins a new life of the node. Runs on the session that holds the node's identity lock. */
+/**
+ * Begins a new life of the node. Runs on the session that holds the node's identity lock, so that nobody takes the
+ * node id for another data folder at the same time.
+ * @throws {ClusterError} CW_NODE_IDENTITY when somebody has done so before
+ */
 export async function beginIncarnation(
   session: Queryable,
   t: Tables,
@@ -41,11 +32,12 @@ export async function beginIncarnation(
       with begun as (
         insert into ${t.incarnation} (node, version, host, pid, concurrency, lost_after_ms, outage_grace_ms,
           on_failure_steps)
-        values ($1, $2, $3, $4, $5, $6, $7, $8) returning id
+        select id, $3, $4, $5, $6, $7, $8, $9 from ${t.node} where id = $1 and instance = $2 returning id
       )
       insert into ${t.witness} (incarnation) select id from begun returning incarnation as id`,
     values: [
       about.node,
+      about.instance,
       about.version,
       about.host,
       about.pid,
@@ -55,7 +47,7 @@ export async function beginIncarnation(
       JSON.stringify(about.onFailureSteps ?? {}),
     ],
   })
-  return rows[0]?.id as string
+  return rows[0]?.id ?? refuseNode(session, t, about.node)
 }
 
 /**
