@@ -16,7 +16,7 @@ before(async () => {
 })
 after(() => bed.end())
 
-test('greets', async () => {
+await test('greets', async () => {
   const server = await bed.startServer({ processes })
   const { id } = await bed.cluster.enqueue('hello', { name: 'Ann' })
   const request = await bed.waitForRequest(id, { timeout: '30s' })
@@ -25,7 +25,7 @@ test('greets', async () => {
   await server.stop()
 })
 
-test('fails when its server is killed before the second step, and nothing looks around', async () => {
+await test('fails when its server is killed before the second step, and nothing looks around', async () => {
   const server = await bed.startServer({ processes, killAt: { step: 'look around' } })
   const { id } = await bed.cluster.enqueue('hello')
   const request = await bed.waitForRequest(id, { timeout: '30s' })
