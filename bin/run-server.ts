@@ -7,10 +7,16 @@ import { onStopSignal } from './stop-signal.ts'
 /** How long a server that must stop at once may take before its process is ended, in milliseconds. */
 const lastResortMs = 30_000
 
+interface RunOptions {
+  /** Called once, when the server has joined the cluster. */
+  readonly onStarted?: () => void
+  /** See `cluster.start`. Defaults to false. */
+  readonly takeIdentity?: boolean
+}
+
 /**
  * Runs the server until it is told to stop: the first signal drains it, a second one stops what runs,
  * a third ends the process. The handlers stay, so that a signal during the caller's own clean-up counts.
- * @param onStarted called once, when the server has joined the cluster
  * @returns 0 after a clean drain, the signal's code after a hard stop, 75 when the server was fenced, 1 when
  *   nobody reads its log any more
  * @throws {ClusterError} what `cluster.start` throws
@@ -18,7 +24,7 @@ const lastResortMs = 30_000
 export async function runServer(
   cluster: Cluster,
   { logger, readerGone }: ServerLog,
-  onStarted: () => void = () => undefined,
+  { onStarted, takeIdentity = false }: RunOptions = {},
 ): Promise<ExitCode> {
   const running = trackRunning(cluster)
   const stopped = Promise.withResolvers<void>()
@@ -66,16 +72,16 @@ export async function runServer(
   // Also when nobody here asked for it: it was drained, to exit then.
   cluster.once('stopped', () => stopped.resolve())
 
-  await startOrClose(cluster)
-  onStarted()
+  await startOrClose(cluster, takeIdentity)
+  onStarted?.()
   void readerGone.then(drainUnread)
   await stopped.promise
   return code
 }
 
-async function startOrClose(cluster: Cluster): Promise<void> {
+async function startOrClose(cluster: Cluster, takeIdentity: boolean): Promise<void> {
   try {
-    await cluster.start()
+    await cluster.start({ takeIdentity })
   } catch (error) {
     await cluster.stop()
     throw error

@@ -30,13 +30,21 @@ export async function startDevelopment(given: FlagValues): Promise<ExitCode> {
   const postgres = await startDatabase(options, folder)
   const connectionString = options.connectionString ?? postgres?.url ?? ''
   const log = await openServerLog(options.logLevel)
-  const server = openCluster({ ...options, connectionString, nodeId: 'dev' }, processes, log)
+  // Not the folder that `start` would use here.
+  const about = { connectionString, nodeId: 'dev', dataDir: join(folder, 'dev') }
+  const server = openCluster({ ...options, ...about }, processes, log)
   let code: ExitCode
   try {
     await server.migrate()
     await writeDevNote(folder, { connectionString, schema: options.schema })
     ignoreSignals()
-    code = early ?? (await runServer(server, log, () => greet(processes, postgres)))
+    code =
+      early ??
+      (await runServer(server, log, {
+        onStarted: () => greet(processes, postgres),
+        // A folder that was thrown away is no reason to refuse anybody here.
+        takeIdentity: true,
+      }))
   } catch (error) {
     // What ran before us may belong to another development server, and goes on.
     if (postgres && !postgres.adopted) await postgres.stop()

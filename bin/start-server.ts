@@ -12,7 +12,7 @@ import { mentionDevDatabase, readSettings, requireDatabase } from './settings.ts
 /** Runs a server as the flags, the environment and the configuration file say, until it is stopped. */
 export async function startServer(
   given: FlagValues,
-  { migrate }: { migrate: boolean },
+  { migrate, takeIdentity }: { migrate: boolean; takeIdentity: boolean },
 ): Promise<ExitCode> {
   const settings = await readSettings(given)
   const { options } = settings
@@ -29,7 +29,7 @@ export async function startServer(
   const cluster = openCluster({ ...options, connectionString }, processes, log)
   if (migrate)
     for (const name of await cluster.migrate()) log.logger.info({ migration: name }, 'migrated')
-  return runServer(cluster, log)
+  return runServer(cluster, log, { takeIdentity })
 }
 
 /** A cluster that is to be a server. */

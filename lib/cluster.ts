@@ -270,15 +270,17 @@ export class Cluster extends EventEmitter<ClusterEvents> {
 
   /**
    * Begins to claim and run requests here.
-   * @throws {ClusterError} CW_DATABASE_UNFIT, CW_NOT_MIGRATED, CW_SCHEMA_NEWER, CW_NODE_ID_TAKEN, CW_GUARDIAN
+   * @param options.takeIdentity whether the node id becomes that of this data folder, whatever either was before; for a server that replaces another, or has a new name. Defaults to false
+   * @throws {ClusterError} CW_OPTION when `lostAfter` is too short, CW_DATABASE_UNFIT, CW_NOT_MIGRATED, CW_SCHEMA_NEWER, CW_NODE_ID_TAKEN, CW_NODE_IDENTITY, CW_DATA_DIR, CW_DATA_DIR_TAKEN, CW_GUARDIAN
    */
-  async start(): Promise<void> {
+  async start({ takeIdentity = false }: { takeIdentity?: boolean } = {}): Promise<void> {
     while (this.#stopping) await this.#stopping
     this.#starting ??= startServer({
       db: this.#db,
       settings: this.#settings,
       processes: [...this.#processes.values()],
       logger: this.#logger,
+      takeIdentity,
       events: {
         started: about => this.#tell('started', about),
         claimed: requests => this.#tell('claimed', { ids: requests.map(({ id }) => id) }),
@@ -326,8 +328,8 @@ export class Cluster extends EventEmitter<ClusterEvents> {
   }
 
   async #stop(starting: Promise<StartedServer> | undefined): Promise<void> {
+    const started = await starting?.catch(() => undefined)
     try {
-      const started = await starting?.catch(() => undefined)
       await started?.server.stopClaiming()
       await started?.server.drain()
       await started?.housekeeping?.stop()
@@ -335,6 +337,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
       this.#waker.stop()
       await this.#db.close()
     } finally {
+      await started?.dataFolder.close()
       this.#starting = undefined
       this.#stopping = undefined
     }

@@ -1,24 +1,28 @@
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import type { Logger } from './base/logger.ts'
+import type { NodeIdentity } from './base/node-identity.ts'
 import { checkDatabase } from './db/check-database.ts'
 import { connectionSettingsOf } from './db/connection-settings.ts'
 import type { Database } from './db/database.ts'
 import { countActive } from './db/nodes.ts'
 import { publishProcesses, type PublishedProcess } from './db/definitions.ts'
-import { registerNode } from './db/incarnations.ts'
 import { checkMigrated } from './db/migrate.ts'
 import { purgeHistory } from './db/node-history.ts'
+import { claimNode } from './db/node-identity.ts'
 import { purgeFinished } from './db/purge.ts'
 import { replicationMode } from './db/replication-mode.ts'
 import { ClusterError, messageOf } from './errors.ts'
 import { readFenceNote } from './loop/fence-note.ts'
 import { Server, type ServerEvents } from './loop/server.ts'
+import { openDataFolder, type DataFolder } from './identity/open-data-folder.ts'
 import type { ServerOptions } from './options.ts'
 import type { Process } from './step/define-process.ts'
 import { jsonSchemaOf } from './step/json-schema.ts'
 import { Housekeeping } from './trigger/housekeeping.ts'
 import { packageVersion } from './version.ts'
+import { checkLimits } from './witness/check-limits.ts'
+import { limitsOf } from './witness/limits.ts'
 import type { WitnessSettings } from './witness/message.ts'
 
 /** Variables that commands receive from the server's environment; nothing else of it reaches them. */
@@ -44,6 +48,8 @@ interface Parts {
   readonly processes: readonly Process[]
   readonly logger: Logger
   readonly events: ClusterListeners
+  /** Whether the node id becomes that of this data folder, whatever either was before. */
+  readonly takeIdentity: boolean
 }
 
 /** What the cluster's own listeners are told. */
@@ -52,20 +58,32 @@ type ClusterListeners = Omit<ServerEvents, 'trouble' | 'guarded'>
 export interface StartedServer {
   readonly server: Server
   readonly housekeeping: Housekeeping | undefined
+  /** To be closed last. */
+  readonly dataFolder: DataFolder
 }
 
 /** Looks whether this server can work here, publishes what it knows, and starts it. */
 export async function startServer(parts: Parts): Promise<StartedServer> {
-  const server = await startNode(parts)
-  return { server, housekeeping: startHousekeeping(parts) }
+  const { settings, takeIdentity } = parts
+  const { lostAfter: lostAfterMs, outageGrace: outageGraceMs } = settings
+  checkLimits(lostAfterMs, limitsOf({ lostAfterMs, outageGraceMs }))
+  const folder = resolve(settings.dataDir)
+  const dataFolder = await openDataFolder({ folder, node: settings.nodeId, takeIdentity })
+  try {
+    const server = await startNode(parts, dataFolder)
+    return { server, housekeeping: startHousekeeping(parts), dataFolder }
+  } catch (error) {
+    await dataFolder.close()
+    throw error
+  }
 }
 
-async function startNode(parts: Parts): Promise<Server> {
-  const { db, settings, processes, logger, events } = parts
+async function startNode(parts: Parts, { identity, keepIdentity }: DataFolder): Promise<Server> {
+  const { db, settings, processes, logger, events, takeIdentity } = parts
   await checkDatabase(db)
   await checkMigrated(db)
   if ((await replicationMode(db)) === 'asynchronous') logger.warn({}, canLoseRequests)
-  const nodeSeq = await registerNode(db, settings.nodeId)
+  const nodeSeq = await claimNode(db, identity, { take: takeIdentity, keep: keepIdentity })
   const lanes = await publishProcesses(db, settings.nodeId, processes.map(describe))
   return Server.start({
     db,
@@ -77,13 +95,14 @@ async function startNode(parts: Parts): Promise<Server> {
     outputLimit: settings.outputLimit,
     environment: environmentOf(settings.passEnv),
     dataFolder: resolve(settings.dataDir),
-    witness: await describeWitness(parts, nodeSeq, lanes),
+    witness: await describeWitness(parts, identity, nodeSeq, lanes),
     events: logged(events, logger, () => warnWhenNobodyClaims(db, logger)),
   })
 }
 
 async function describeWitness(
   { db, settings, processes, logger }: Parts,
+  identity: NodeIdentity,
   nodeSeq: string,
   lanes: readonly number[],
 ): Promise<WitnessSettings> {
@@ -92,7 +111,7 @@ async function describeWitness(
     connection: await connectionSettingsOf(db.pool),
     nodeSeq,
     about: {
-      node: settings.nodeId,
+      ...identity,
       version: packageVersion(),
       host: hostname(),
       pid: process.pid,

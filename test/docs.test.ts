@@ -108,7 +108,8 @@ t.test('with the grants of docs/operations.md each role can do its work and no m
 
   const hello = defineProcess({ name: 'hello', steps: [call('greet', () => 'hello')] })
   const open = (connectionString: string): Cluster => {
-    const cluster = new Cluster({ connectionString, nodeId: 'a', processes: [hello] })
+    const dataDir = join(t.testdirName, 'data')
+    const cluster = new Cluster({ connectionString, nodeId: 'a', dataDir, processes: [hello] })
     t.teardown(() => cluster.stop())
     return cluster
   }

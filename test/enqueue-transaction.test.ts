@@ -6,9 +6,9 @@ import type { Test } from 'tap'
 import { z } from 'zod'
 import { call, Cluster, defineProcess } from '../lib/index.ts'
 import { publishProcesses } from '../lib/db/definitions.ts'
-import { registerNode } from '../lib/db/incarnations.ts'
+import { registerNode } from '../lib/db/node-identity.ts'
 import { openCluster } from './support/cluster.ts'
-import { roomsOf } from './support/rows.ts'
+import { describeNode, roomsOf } from './support/rows.ts'
 
 t.test('a request of a transaction that is undone never was', async t => {
   const { cluster, db, connect, countRequests } = await openCluster(t)
@@ -131,7 +131,7 @@ async function openHeldPool(t: Test) {
     inputSchema: z.toJSONSchema(z.object({ n: z.number() })),
     steps: [],
   }
-  await registerNode(db, 'publisher')
+  await registerNode(db, describeNode('publisher'))
   await publishProcesses(db, 'publisher', [strict])
   const pool = new Pool({ connectionString: url, max: 1 })
   pool.on('error', () => undefined)

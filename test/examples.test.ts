@@ -35,6 +35,11 @@ const examples: Record<string, RegExp[]> = {
     /'measure' .*'a table' .*'finished' .*'succeeded' .*'example' .*'18'/,
     /'measure' .*'a chair' .*'finished' .*'cancelled' .*null .*null/,
   ],
+  '05-testing.ts': [
+    /^(✔|ok \d+ -) greets/,
+    /^(✔|ok \d+ -) fails when its server is killed before the second step/,
+    /^(ℹ|#) fail 0$/,
+  ],
 }
 
 t.test('every example is tested', async t => {

@@ -2,7 +2,7 @@ import { Client } from 'pg'
 import t from 'tap'
 import { ClusterError } from '../lib/errors.ts'
 import {
-  defaultOptions,
+  completeOptions,
   labelOf,
   optionNames,
   options,
@@ -22,7 +22,7 @@ function refusal(values: Record<string, unknown>, source: OptionSource = 'progra
 }
 
 t.test('every option is documented and has a default of its own kind', async t => {
-  const defaults: Record<string, unknown> = { ...defaultOptions() }
+  const defaults: Record<string, unknown> = { ...completeOptions({}) }
   for (const name of optionNames()) {
     t.match(options[name].description, /^[A-Z].*\.$/, name)
     t.not(options[name].usedBy.length, 0, name)
@@ -34,7 +34,8 @@ t.test('every option is documented and has a default of its own kind', async t =
     schema: 'cluster_worker',
     concurrency: 10,
     pollInterval: 1000,
-    lostAfter: 5000,
+    profile: 'default',
+    lostAfter: 7000,
     outputLimit: 16_777_216,
     drainTimeout: 'none',
     retention: 2_592_000_000,

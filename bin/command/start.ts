@@ -18,12 +18,21 @@ export const startCommand: Command = defineCommand({
       group: 'Database:',
       describe: 'Bring the tables up to this version first.',
     },
+    'take-identity': {
+      type: 'boolean',
+      group: 'Server:',
+      describe:
+        'Once: make the node id that of this data folder, for a server that replaces another or has a new name.',
+    },
   },
   examples: {
     'start --processes processes/': 'runs what a folder defines',
   },
   async run(given) {
     const { startServer } = await import('../start-server.ts')
-    return startServer(given, { migrate: given.migrate === true })
+    return startServer(given, {
+      migrate: given.migrate === true,
+      takeIdentity: given['take-identity'] === true,
+    })
   },
 })

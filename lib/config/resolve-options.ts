@@ -1,5 +1,5 @@
 import {
-  defaultOptions,
+  completeOptions,
   labelOf,
   optionNames,
   parseOptions,
@@ -19,12 +19,11 @@ export function resolveOptions(given: {
   file: Partial<ServerOptions>
 }): ServerOptions {
   const { flags, env, file } = given
-  return {
-    ...defaultOptions(),
+  return completeOptions({
     ...file,
     ...parseOptions(env, 'environment'),
     ...parseOptions(ownFlags(flags), 'flag'),
-  }
+  })
 }
 
 function ownFlags(flags: Readonly<Record<string, unknown>>): Record<string, unknown> {

@@ -1,13 +1,14 @@
+import type { NodeIdentity } from '../base/node-identity.ts'
 import { ClusterError } from '../errors.ts'
 import { queueCompensations } from './compensations.ts'
 import type { Database, Queryable } from './database.ts'
 import { isSuspended, lockNode } from './lock-node.ts'
 import { writeHistory } from './node-history.ts'
+import { refuseNode } from './node-identity.ts'
 import { clearOver } from './suspensions.ts'
 import type { Tables } from './tables.ts'
 
-export interface NodeDescription {
-  node: string
+export interface NodeDescription extends NodeIdentity {
   version: string
   host: string
   pid: number
@@ -22,26 +23,13 @@ export interface NodeDescription {
   fenced?: string | undefined
 }
 
-/** Makes the node known and gives the number of its identity lock. */
-export async function registerNode(db: Database, node: string): Promise<string> {
-  const { rows } = await db.query<{ seq: string }>({
-    text: `
-      with made as (
-        insert into ${db.t.node} (id) values ($1) on conflict (id) do nothing returning seq
-      )
-      select seq::text from made union all select seq::text from ${db.t.node} where id = $1 limit 1`,
-    values: [node],
-  })
-  // A rival's insert that committed after this statement's snapshot is seen by the next statement only.
-  return rows[0]?.seq ?? registerNode(db, node)
-}
-
 /**
- * Begins a new life of the node. Runs on the session that holds the node's identity lock.
+ * Begins a new life of the node. Runs on the session that holds the node's identity lock, so that nobody takes the
+ * node id for another data folder at the same time.
  *
  * Who else may touch these rows at the same time: orders to the node, which lock its row as this does. One that comes
  * first is seen by the insert, a statement of its own; one that comes second finds the incarnation and tells it.
- * @throws {ClusterError} CW_NODE_RETIRED
+ * @throws {ClusterError} CW_NODE_RETIRED; CW_NODE_IDENTITY when the node id was taken for another data folder before
  */
 export async function beginIncarnation(
   session: Queryable,
@@ -60,12 +48,14 @@ export async function beginIncarnation(
         with begun as (
           insert into ${t.incarnation} (node, version, host, pid, concurrency, lost_after_ms, outage_grace_ms,
             on_failure_steps, accepting, control_seen)
-          select id, $2, $3, $4, $5, $6, $7, $8, not ${isSuspended(t, '$1')}, control from ${t.node} where id = $1
+          select id, $3, $4, $5, $6, $7, $8, $9, not ${isSuspended(t, '$1')}, control from ${t.node}
+          where id = $1 and instance = $2
           returning id
         )
         insert into ${t.witness} (incarnation) select id from begun returning incarnation as id`,
       values: [
         node,
+        about.instance,
         about.version,
         about.host,
         about.pid,
@@ -75,7 +65,7 @@ export async function beginIncarnation(
         JSON.stringify(about.onFailureSteps ?? {}),
       ],
     })
-    const incarnation = rows[0]?.id as string
+    const incarnation = rows[0]?.id ?? (await refuseNode(session, t, node))
     await writeHistory(session, t, { node, incarnation, state: 'joined', who: node })
     await session.query({ text: 'commit' })
     return incarnation

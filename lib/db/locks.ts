@@ -23,7 +23,21 @@ export async function tryLock(
   number: string,
 ): Promise<boolean> {
   const { rows } = await session.query<{ taken: boolean }>({
-    text: `select pg_try_advisory_lock(${signed(`'${t[kind]}'::regclass::oid`)}, ${signed('$1')}) as taken`,
+    text: `select pg_try_advisory_lock(${keys(t, kind)}) as taken`,
+    values: [number],
+  })
+  return rows[0]?.taken === true
+}
+
+/** As `tryLock`, until the session's transaction ends. */
+export async function tryLockInTransaction(
+  session: Queryable,
+  t: Tables,
+  kind: LockKind,
+  number: string,
+): Promise<boolean> {
+  const { rows } = await session.query<{ taken: boolean }>({
+    text: `select pg_try_advisory_xact_lock(${keys(t, kind)}) as taken`,
     values: [number],
   })
   return rows[0]?.taken === true
@@ -36,6 +50,11 @@ export function isHeld(t: Tables, kind: LockKind, number: string): string {
     where held.locktype = 'advisory' and held.granted and held.objsubid = 2
       and held.database = (select oid from pg_database where datname = current_database())
       and held.classid = '${t[kind]}'::regclass and held.objid::bigint = ${number})`
+}
+
+/** The keys of the lock whose number is the statement's first parameter. */
+function keys(t: Tables, kind: LockKind): string {
+  return `${signed(`'${t[kind]}'::regclass::oid`)}, ${signed('$1')}`
 }
 
 /** pg_locks shows a key as an unsigned number of 32 bits; the lock functions take it signed. */

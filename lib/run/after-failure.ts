@@ -1,5 +1,6 @@
 import type { StepPhase } from '../base/record.ts'
 import type { Step, StepRun } from '../step/step.ts'
+import { beginStep } from './begin-step.ts'
 import { doStep, placeOf } from './do-step.ts'
 import { errorText, type ToldFailure } from './failure.ts'
 import { stepRun, type Run, type RunContext } from './run-context.ts'
@@ -53,7 +54,7 @@ async function undoStep(
   position: number,
   step: Step<never, unknown>,
 ): Promise<void> {
-  const finish = await run.journal.begin(placeOf(run, 'undo', position, step))
+  const finish = await beginStep(run, placeOf(run, 'undo', position, step))
   const signals = { signal: run.lastSignal, force: run.lastSignal }
   const told = context.unfinished.has(step) ? { CLUSTER_UNFINISHED: '1' } : {}
   const handle = stepRun(context, step, run.log.sinkOf(`undo ${step.name}`), signals, told)

@@ -2,6 +2,7 @@ import { toJsonText } from '../base/json.ts'
 import type { StepPhase, UndoOnce } from '../base/record.ts'
 import { ClusterError } from '../errors.ts'
 import type { Step, StepRun } from '../step/step.ts'
+import { beginStep } from './begin-step.ts'
 import { errorText, failureOf, type Failure } from './failure.ts'
 import { stepRun, type Run, type RunContext } from './run-context.ts'
 import type { StepPlace } from './step-journal.ts'
@@ -19,7 +20,7 @@ export async function doStep(
   told?: Readonly<Record<string, string>>,
 ): Promise<Failure | undefined> {
   const signal = phase === 'step' ? run.stepSignal : run.lastSignal
-  const finish = await run.journal.begin(placeOf(run, phase, position, step))
+  const finish = await beginStep(run, placeOf(run, phase, position, step))
   const signals = { signal, force: run.lastSignal }
   const handle = stepRun(context, step, run.log.sinkOf(step.name), signals, told)
   let output: string

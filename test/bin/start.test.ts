@@ -84,13 +84,22 @@ t.test('a third signal ends the process at once', async t => {
   other.release()
 })
 
-t.test('a node id that a live server has is refused', async t => {
+t.test('a node id or a data folder that a live server has is refused', async t => {
   const { url } = await createDatabase(t)
   const args = ['start', '--node-id', 'a', '--processes', processes, '--database-url', url]
-  await startServerProcess(t, { args })
-  const { code, stderr } = await runBinary(t, args)
-  t.equal(code, 75)
-  t.match(stderr, /^error: another live server has the node id 'a'; .*\[CW_NODE_ID_TAKEN\]\n$/)
+  const { folder } = await startServerProcess(t, { args })
+  t.match(await runBinary(t, args), {
+    code: 78,
+    stderr: /^error: the node id 'a' belongs to another data folder, .* \[CW_NODE_IDENTITY\]\n$/,
+  })
+  t.match(await runBinary(t, [...args, '--take-identity']), {
+    code: 75,
+    stderr: /^error: another live server has the node id 'a'; .*\[CW_NODE_ID_TAKEN\]\n$/,
+  })
+  t.match(await runBinary(t, args, { cwd: folder }), {
+    code: 75,
+    stderr: /^error: another live server of this machine uses the data folder .*TAKEN\]\n$/,
+  })
   const other = await startServerProcess(t, { args: args.with(2, 'b') })
   other.kill('SIGTERM')
   t.match(await other.ended, { code: 0 })

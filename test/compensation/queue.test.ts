@@ -5,7 +5,8 @@ import type { StepRecord } from '../../lib/base/record.ts'
 import { claim, readBackClaim } from '../../lib/db/claim.ts'
 import type { Database } from '../../lib/db/database.ts'
 import { finish } from '../../lib/db/finish.ts'
-import { beginIncarnation, declareLost, registerNode } from '../../lib/db/incarnations.ts'
+import { beginIncarnation, declareLost } from '../../lib/db/incarnations.ts'
+import { registerNode } from '../../lib/db/node-identity.ts'
 import { purgeFinished } from '../../lib/db/purge.ts'
 import { getRequest, listRequests } from '../../lib/db/status.ts'
 import { writeSteps } from '../../lib/db/steps.ts'
@@ -48,7 +49,7 @@ async function addServer(
   node: string,
   onFailureSteps: Record<number, number>,
 ): Promise<string> {
-  await registerNode(db, node)
+  await registerNode(db, describeNode(node))
   return beginIncarnation(db, db.t, { ...describeNode(node), onFailureSteps })
 }
 

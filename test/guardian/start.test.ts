@@ -21,7 +21,7 @@ async function openCluster(t: Test) {
     nodeId: 'a',
     dataDir: t.testdir(),
     retention: 'forever',
-    lostAfter: '1s',
+    lostAfter: '2s',
     logger,
   })
   t.teardown(() => cluster.stop())

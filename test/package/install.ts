@@ -5,7 +5,7 @@ import { execa } from 'execa'
 import { startPostgres } from '../../lib/dev/embedded-postgres.ts'
 
 // Packs the package, installs the archive into an empty project as a stranger would, and uses it there: the
-// binary, the library against a real database, and the types with TypeScript.
+// binary, the library and its test helpers against a real database, and the types with TypeScript.
 
 const program = `
 import { z } from 'zod'
@@ -24,6 +24,24 @@ const { id } = await cluster.enqueue(hello, { name: 'world' })
 const record: RequestRecord = await cluster.wait(id, { timeout: '30s' })
 console.log(record.outcome, JSON.stringify(record.result))
 await cluster.stop()
+`
+
+const testing = `
+import { openTestbed, type Testbed, type TestServer } from 'cluster-worker/testing'
+
+const bed: Testbed = await openTestbed({ databaseUrl: process.env['DATABASE_URL'] })
+const server: TestServer = await bed.startServer({ processes: ['tested.yaml'], killAt: { step: 'second' } })
+await bed.cluster.enqueue('tested')
+const { reason } = await bed.waitForRequest({ process: 'tested' })
+console.log(reason, await server.ended)
+await bed.end()
+`
+
+const tested = `
+name: tested
+steps:
+  - { name: first, run: ['true'] }
+  - { name: second, run: ['true'] }
 `
 
 const tsconfig = {
@@ -59,6 +77,8 @@ try {
   await execa(process.execPath, [binary, 'migrate'], inProject)
   const run = await execa(process.execPath, ['main.ts'], inProject)
   expect(run.stdout, /^succeeded .*hello world world/m)
+  const lost = await execa(process.execPath, ['testing.ts'], inProject)
+  expect(lost.stdout, /^server_lost SIGKILL$/m)
   const shown = await execa(process.execPath, [binary, 'show', '1', '--json'], inProject)
   expect(shown.stdout, /"outcome": ?"succeeded"/)
   console.log('the package works when it is installed from its archive')
@@ -73,6 +93,8 @@ async function writeProject(project: string): Promise<void> {
   await writeFile(join(project, 'package.json'), '{ "type": "module", "private": true }')
   await writeFile(join(project, 'tsconfig.json'), JSON.stringify(tsconfig))
   await writeFile(join(project, 'main.ts'), program)
+  await writeFile(join(project, 'testing.ts'), testing)
+  await writeFile(join(project, 'tested.yaml'), tested)
 }
 
 function expect(text: string, pattern: RegExp): void {

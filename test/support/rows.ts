@@ -3,7 +3,8 @@ import type { Client } from 'pg'
 import type { Test } from 'tap'
 import { Database } from '../../lib/db/database.ts'
 import type { Finish } from '../../lib/db/finish.ts'
-import { beginIncarnation, registerNode, type NodeDescription } from '../../lib/db/incarnations.ts'
+import { beginIncarnation, type NodeDescription } from '../../lib/db/incarnations.ts'
+import { registerNode } from '../../lib/db/node-identity.ts'
 import { pulse, type OtherIncarnation } from '../../lib/db/pulse.ts'
 import type { StepRecord } from '../../lib/base/record.ts'
 import { createDatabase, type TestDatabaseOptions } from './database.ts'
@@ -55,19 +56,21 @@ export async function addLane(db: Database, process: string = 'work'): Promise<n
 
 /** A server that lives, without a session that proves it. @returns its incarnation */
 export async function addServer(db: Database, node: string = randomUUID()): Promise<string> {
-  await registerNode(db, node)
+  const about = describeNode(node)
+  await registerNode(db, about)
   const session = await db.acquire()
   try {
-    return await beginIncarnation(session, db.t, describeNode(node))
+    return await beginIncarnation(session, db.t, about)
   } finally {
     session.release()
   }
 }
 
-/** A node as a server describes it. */
+/** A node as a server describes it, always that of the same data folder. */
 export function describeNode(node: string): NodeDescription {
   return {
     node,
+    instance: '5ab1e000-0000-4000-8000-000000000000',
     version: '1',
     host: 'here',
     pid: 1,

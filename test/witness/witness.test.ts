@@ -3,7 +3,8 @@ import type { Test } from 'tap'
 import { monotonic } from '../../lib/base/clock.ts'
 import { claim } from '../../lib/db/claim.ts'
 import { Database } from '../../lib/db/database.ts'
-import { declareLost, leave, registerNode } from '../../lib/db/incarnations.ts'
+import { declareLost, leave } from '../../lib/db/incarnations.ts'
+import { registerNode } from '../../lib/db/node-identity.ts'
 import { ClusterError } from '../../lib/errors.ts'
 import { Watcher } from '../../lib/witness/watcher.ts'
 import { Witness, type Look } from '../../lib/witness/witness.ts'
@@ -27,7 +28,7 @@ async function beginWitness(
     connect: config => db.connectAlone(config),
     isAway: error => db.isAway(error),
     clock: monotonic,
-    nodeSeq: await registerNode(db, node),
+    nodeSeq: await registerNode(db, describeNode(node)),
     about: { ...describeNode(node), lostAfterMs },
     lanes: more.lanes ?? [],
     pollMs: 100,

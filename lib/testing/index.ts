@@ -1,0 +1,5 @@
+export { openTestbed, type Testbed, type TestbedOptions } from './testbed.ts'
+export { waitForRequest, type RequestWait } from './wait-for-request.ts'
+export type { StepToKillAt } from './orders.ts'
+export type { TestProxy } from './test-proxy.ts'
+export type { TestServer, TestServerOptions } from './test-server.ts'
