@@ -10,7 +10,7 @@
  *
  * Time is discrete: `tick` is the only step that takes time. Each clock counts ticks by itself, nobody compares two
  * machines. What must happen within a tick holds up the next one; what is frozen holds up nothing. To kill takes
- * a tick. Two or three faults of: server stopped or killed, main loop stuck, guardian stopped, network cut, session ended, watcher stopped.
+ * a tick. Three faults of: server stopped or killed, main loop stuck, guardian stopped, network cut, session ended, watcher stopped.
  * The database stays; outage.pml has the rest.
  */
 
@@ -22,7 +22,7 @@
 #endif
 #define D 5           /* the others declare: 1.0, at least T, what a kill takes, and one tick of rounding */
 #ifndef FAULTS
-#define FAULTS 2
+#define FAULTS 3
 #endif
 #define OLD 6         /* clocks go no further */
 
@@ -42,12 +42,12 @@ mtype beat = idle;
 byte beat_age;
 bool held = true;                      /* the witness session holds the lock */
 byte silence;                          /* since the database has last heard of it */
-bool session;                          /* changes with each new witness session */
+byte session;                          /* changes with each new witness session */
 bool lost, answer_lost;
 byte waited;                           /* ticks without a server that works, until its row says so */
 
 byte since[2] = NOTHING;               /* how long a watcher has seen nothing but silence */
-bool seen[2];                          /* the session that the watcher missed */
+byte seen[2];                          /* the session that the watcher missed */
 bool watcher_frozen[2];
 bool looked[2];
 
@@ -136,9 +136,9 @@ active proctype World() {
   :: atomic { BEATS && beat == idle -> beat = sent; beat_age = 0 }
   :: atomic { beat == sent && !cut ->
       /* a new session takes the locks again unless it was declared lost */
-      silence = 0; waited = 0; beat = executed; answer_lost = lost;
+      silence = 0; waited = (stuck -> waited : 0); beat = executed; answer_lost = lost;
       if
-      :: !held && !lost -> held = true; session = !session
+      :: !held && !lost -> held = true; session++
       :: else
       fi }
   :: atomic { beat == executed && !cut && BEATS ->
@@ -179,12 +179,12 @@ active proctype World() {
   /* faults, and their ends */
   :: atomic { faults > 0 && IS_RUNNING -> hit(); frozen = true }
   :: atomic { faults > 0 && IS_RUNNING && !guardian_frozen -> hit(); dead = true }
-  :: atomic { faults > 0 && BEATS && !stuck -> hit(); stuck = true }
+  :: atomic { faults > 0 && BEATS && !stuck -> hit(); stuck = true; waited = 0 }
   :: atomic { faults > 0 && !guardian_frozen -> hit(); guardian_frozen = true }
   :: atomic { faults > 0 && !cut -> hit(); cut = true; if :: beat == sent -> beat = idle; beat_age = 0 :: else fi }
   :: atomic { faults > 0 && held -> faults--; held = false }
   :: atomic { faults > 0 && !watcher_frozen[0] -> faults--; watcher_frozen[0] = true }
-  :: atomic { frozen -> frozen = false }
+  :: atomic { frozen -> frozen = false; waited = 0 }
   :: atomic { guardian_frozen -> guardian_frozen = false; read_pipe() }
   :: atomic { cut && beat == idle -> cut = false }
   :: atomic { watcher_frozen[0] -> watcher_frozen[0] = false }
@@ -199,8 +199,8 @@ active proctype World() {
       :: else
       fi;
       if
-      :: lost || BEATS -> waited = 0
-      :: else -> waited++; assert(waited <= F + D + 4) /* late: the row of a server that is gone ends soon */
+      :: lost || BEATS && !stuck -> waited = 0
+      :: else -> waited++; assert(waited <= F + D + 5) /* late: the row of a server that is gone ends soon */
       fi;
       older(age); older(trusted); older(silence);
       if :: unread < OLD && IS_ABSOLUTE -> unread++ :: else fi;

@@ -1,14 +1,12 @@
 /** A model, and each guard with the property that must fail when it is taken away. */
 export interface Model {
   readonly name: string
-  readonly options: string[]
   readonly guards: Readonly<Record<string, string>>
 }
 
 export const models: readonly Model[] = [
   {
     name: 'claim',
-    options: [],
     guards: {
       NO_ROW_LOCK: 'twice',
       NO_READ_BACK: 'stuck',
@@ -27,12 +25,12 @@ export const models: readonly Model[] = [
   },
   {
     name: 'lease',
-    options: [],
     guards: {
       COUNT_FROM_ANSWER: 'alive',
       LATE_GUARDIAN: 'alive',
       NO_FENCE: 'alive',
       NO_GUARDIAN: 'alive',
+      NO_SESSION_COUNT: 'alive',
       NO_IDLE_TIMEOUT: 'late',
       NO_STUCK_CHECK: 'late',
       NO_WAIT: 'alive',
@@ -40,6 +38,17 @@ export const models: readonly Model[] = [
       REPORT_FIRST: 'alive',
       SPARE_SERVER: 'alive',
       STOPPED_TOGETHER: 'alive',
+    },
+  },
+  {
+    name: 'outage',
+    guards: {
+      NO_GRACE: 'alive',
+      'G=D': 'alive',
+      NO_NEW_CONNECTION: 'alive',
+      START_TIME_ONLY: 'alive',
+      FIRST_HOST: 'alive',
+      FALSE_REFUSAL: 'alive',
     },
   },
 ]

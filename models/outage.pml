@@ -38,15 +38,17 @@ bool fenced;
 bool command = true;
 bool held = true;
 bool lost;
+byte session;                   /* changes with each new session that takes the lock */
 bool on_old;                    /* its session is on the old primary */
 byte age;                       /* since the last answered heartbeat was sent */
 byte away = NOTHING;            /* since the first refusal after that */
 byte outage;                    /* since the database was up for this server */
-bool tried, was_refused;
+bool tried;
 
 byte since[2] = NOTHING;        /* how long a watcher has seen silence only */
 byte grace[2] = OLD;            /* how long it has been connected to this life of the database */
 bool known[2];                  /* that life, as far as it knows */
+byte seen[2];                   /* the session that the watcher missed */
 bool looked[2];
 
 #define MUST_FENCE (!fenced && (away == NOTHING -> age > F : away > E))
@@ -98,8 +100,8 @@ inline look(w) {
   fi;
   if
   :: lost || held && !on_old -> since[w] = NOTHING
-  :: !lost && !(held && !on_old) && since[w] == NOTHING -> since[w] = 0
-  :: !lost && !(held && !on_old) && since[w] != NOTHING ->
+  :: !lost && !(held && !on_old) && (since[w] == NOTHING || seen[w] != session) -> since[w] = 0; seen[w] = session
+  :: !lost && !(held && !on_old) && since[w] != NOTHING && seen[w] == session ->
     if
     :: since[w] >= D && grace[w] >= G && MAY_DECLARE -> declare()
     :: else
@@ -119,7 +121,7 @@ active proctype World() {
       tried = true;
       if
       :: lost && !MEETS_OLD -> fenced = true
-      :: else -> held = true; on_old = MEETS_OLD; age = 0; away = NOTHING; outage = 0
+      :: else -> held = true; session++; on_old = MEETS_OLD; age = 0; away = NOTHING; outage = 0
       fi }
   :: atomic { !fenced && !cut && !tried && !held && !MEETS_OLD && IS_REFUSED ->
       tried = true;

@@ -15,7 +15,9 @@ export class MissingTool extends Error {}
  */
 export async function findSpin(): Promise<string> {
   if (!(await runs('gcc', '--version')))
-    throw new MissingTool('the models need a C compiler; install gcc, for example: apt-get install gcc libc6-dev')
+    throw new MissingTool(
+      'the models need a C compiler; install gcc, for example: apt-get install gcc libc6-dev',
+    )
   if (await runs('spin', '-V')) return 'spin'
   const folder = resolve(import.meta.dirname, '../node_modules/.cache/spin')
   const program = join(folder, 'usr/bin/spin')

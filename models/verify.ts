@@ -33,10 +33,19 @@ export async function verify(spin: string, model: string, defined: string[]): Pr
     const { stdout } = await run(join(folder, 'pan'), '-m200000')
     const seconds = (monotonic() - startedAt) / 1000
     const states = Number(/^\s*(\S+) states, stored/m.exec(stdout)?.[1] ?? 0)
-    if (/max search depth too small|out of memory|reached -DMEMLIM|Search not completed/.test(withoutEnd(stdout)))
+    if (
+      /max search depth too small|out of memory|reached -DMEMLIM|Search not completed/.test(
+        withoutEnd(stdout),
+      )
+    )
       throw new Error(`${model}: the search was cut short\n${stdout}`)
     if (/errors: 0$/m.test(stdout)) return { result: 'holds', states, seconds }
-    const { stdout: trail } = await run(spin, ...defined.map(name => `-D${name}`), '-t', 'model.pml')
+    const { stdout: trail } = await run(
+      spin,
+      ...defined.map(name => `-D${name}`),
+      '-t',
+      'model.pml',
+    )
     return { result: nameProperty(stdout, trail, await readFile(source, 'utf8')), states, seconds }
   } finally {
     await rm(folder, { recursive: true, force: true })
