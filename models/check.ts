@@ -21,7 +21,7 @@ try {
 async function check(spin: string, { name, guards }: Model): Promise<number> {
   let mismatches = 0
   for (const [guard, expected] of [['', 'holds'] as const, ...Object.entries(guards)]) {
-    const { result, states, seconds } = await verify(spin, name, guard === '' ? [] : [guard])
+    const { result, states, seconds } = await verify(spin, name, guard.split(' ').filter(Boolean))
     if (result !== expected) mismatches++
     print([name, guard, expected, result, String(states), seconds.toFixed(1)])
   }

@@ -2,10 +2,10 @@
  * Lease and fence: one server that is watched, with its guardian and a command, and two servers that watch it.
  * What a server does as a watcher and as one that is watched do not touch each other, so each pair is covered.
  *
- *   send, execute, receive, cut off     lib/loop/witness.ts: #prove, #openSessionAgain
- *   fence                               lib/loop/witness.ts: #checkDeadline; lib/loop/server.ts: fence
+ *   send, execute, receive, cut off     lib/witness/witness.ts: #prove, #openSessionAgain
+ *   fence                               lib/witness/witness.ts: #checkDeadline; lib/loop/server.ts: fence
  *   guardian acts                       lib/guardian/watch-server.ts, kill-commands.ts, report-loss.ts
- *   look, declare                       lib/loop/watcher.ts; lib/db/incarnations.ts: findSilent, declareLost
+ *   look, declare                       lib/witness/watcher.ts; lib/db/pulse.ts; lib/db/incarnations.ts: declareLost
  *   silence ends the session            idle_session_timeout of the witness session
  *
  * Time is discrete: `tick` is the only step that takes time. Each clock counts ticks by itself, nobody compares two
@@ -29,7 +29,7 @@
 byte faults = FAULTS;
 bool was_hit;                          /* any fault of the server, its guardian or its network */
 
-bool frozen, dead, fenced, cut, stuck; /* the server; a stuck main loop has left its witness thread running */
+bool frozen, dead, fenced, cut, stuck; /* the server; a stuck main loop leaves its witness thread running */
 bool command = true;
 bool guardian_frozen, killing;
 byte age;                              /* since the last answered heartbeat was sent */

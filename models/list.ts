@@ -1,4 +1,7 @@
-/** A model, and each guard with the property that must fail when it is taken away. */
+/**
+ * A model, and each guard with the property that must fail when it is taken away. `G=D RENEWED`, which holds, is no
+ * guard: where each refusal counts for F only, a grace of D is enough.
+ */
 export interface Model {
   readonly name: string
   readonly guards: Readonly<Record<string, string>>
@@ -45,6 +48,8 @@ export const models: readonly Model[] = [
     guards: {
       NO_GRACE: 'alive',
       'G=D': 'alive',
+      'G=D RENEWED': 'holds',
+      'NO_NEW_CONNECTION RENEWED': 'alive',
       NO_NEW_CONNECTION: 'alive',
       START_TIME_ONLY: 'alive',
       FIRST_HOST: 'alive',

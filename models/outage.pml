@@ -1,12 +1,12 @@
 /*
  * Database outage and failover: one server that is watched, and two that watch it, all with the same database.
  *
- *   attempt                             lib/loop/witness.ts: #pass; lib/db/translate-error.ts: isDatabaseAway
- *   fence                               lib/loop/witness.ts: #isOverdue
- *   look, declare                       lib/loop/watcher.ts; lib/db/incarnations.ts: findSilent, declareLost
+ *   attempt                             lib/witness/witness.ts: #pass; lib/db/translate-error.ts: isDatabaseAway
+ *   fence                               lib/witness/witness.ts: #isOverdue
+ *   look, declare                       lib/witness/watcher.ts; lib/db/pulse.ts, era.ts; lib/db/incarnations.ts: declareLost
  *
  * The server may be silent for F. When every host refuses a new connection, it may be silent for E from the first
- * refusal, whatever comes after that. A watcher that has lost its own session, or sees another start of the
+ * refusal, whatever comes after that (lib/witness gives each refusal F only, which is less: RENEWED). A watcher that has lost its own session, or sees another start of the
  * postmaster or another timeline, waits G and not D before it declares a server that has not come back.
  *
  * A host is up, refuses new connections but serves the old sessions (a smart shutdown), or is down (a restart, the
@@ -51,7 +51,14 @@ bool known[2];                  /* that life, as far as it knows */
 byte seen[2];                   /* the session that the watcher missed */
 bool looked[2];
 
-#define MUST_FENCE (!fenced && (away == NOTHING -> age > F : away > E))
+#ifndef RENEWED
+#define IS_RENEWED false
+#define LIMIT E
+#else
+#define IS_RENEWED true         /* each refusal is as good as a proof, for F only */
+#define LIMIT F
+#endif
+#define MUST_FENCE (!fenced && (away == NOTHING -> age > F : away > LIMIT))
 #ifndef START_TIME_ONLY
 #define SEEN_LIFE life
 #else
@@ -126,12 +133,12 @@ active proctype World() {
   :: atomic { !fenced && !cut && !tried && !held && !MEETS_OLD && IS_REFUSED ->
       tried = true;
       if
-      :: away == NOTHING -> away = 0
+      :: away == NOTHING || IS_RENEWED -> away = 0
       :: else
       fi }
 
   /* fence */
-  :: atomic { MUST_FENCE -> assert(was_cut || outage >= E); fenced = true /* spared: an outage shorter than E fences nobody */ }
+  :: atomic { MUST_FENCE -> assert(was_cut || outage >= LIMIT); fenced = true /* spared: an outage shorter than E fences nobody */ }
 
   /* the watchers; what they hear of a database that is away is nothing */
   :: atomic { primary != down && !looked[0] -> look(0) }
