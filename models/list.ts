@@ -1,0 +1,59 @@
+/**
+ * A model, and each guard with the property that must fail when it is taken away. `G=D RENEWED`, which holds, is no
+ * guard: where each refusal counts for F only, a grace of D is enough.
+ */
+export interface Model {
+  readonly name: string
+  readonly guards: Readonly<Record<string, string>>
+}
+
+export const models: readonly Model[] = [
+  {
+    name: 'claim',
+    guards: {
+      NO_ROW_LOCK: 'twice',
+      NO_READ_BACK: 'stuck',
+      NO_TOKEN_IN_READ_BACK: 'twice',
+      NO_STARTED_SET: 'twice',
+      NO_RUNNING_IN_FINISH: 'changed',
+      NO_FINISH_READ_BACK: 'told',
+      NO_SHARE_LOCK: 'stuck',
+      ONE_STATEMENT: 'stuck',
+      NO_FENCE_BEFORE_START: 'foreign',
+      NO_ROW_IN_CANCEL: 'foreign',
+      NO_GATE_IN_CLAIM: 'stuck',
+      NO_WAIT_IN_SUSPEND: 'stuck',
+      NO_WAIT_BEFORE_ACKNOWLEDGEMENT: 'suspended',
+    },
+  },
+  {
+    name: 'lease',
+    guards: {
+      COUNT_FROM_ANSWER: 'alive',
+      LATE_GUARDIAN: 'alive',
+      NO_FENCE: 'alive',
+      NO_GUARDIAN: 'alive',
+      NO_SESSION_COUNT: 'alive',
+      NO_IDLE_TIMEOUT: 'late',
+      NO_STUCK_CHECK: 'late',
+      NO_WAIT: 'alive',
+      RELATIVE_DEADLINE: 'alive',
+      REPORT_FIRST: 'alive',
+      SPARE_SERVER: 'alive',
+      STOPPED_TOGETHER: 'alive',
+    },
+  },
+  {
+    name: 'outage',
+    guards: {
+      NO_GRACE: 'alive',
+      'G=D': 'alive',
+      'G=D RENEWED': 'holds',
+      'NO_NEW_CONNECTION RENEWED': 'alive',
+      NO_NEW_CONNECTION: 'alive',
+      START_TIME_ONLY: 'alive',
+      FIRST_HOST: 'alive',
+      FALSE_REFUSAL: 'alive',
+    },
+  },
+]
