@@ -44,6 +44,7 @@ import {
   type SuspendOptions,
 } from './node-orders.ts'
 import { checkFilter, checkId, type RequestFilter, type RequestId } from './query.ts'
+import { timelineFile } from './identity/timeline-file.ts'
 import type { ServerOptions } from './options.ts'
 import { startServer, type StartedServer } from './start-server.ts'
 import type { Process } from './step/define-process.ts'
@@ -89,6 +90,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
       schema,
       applicationName: `cluster-worker ${nodeId}`,
       maxConnections: 10,
+      timelines: timelineFile(this.#settings.dataDir),
     })
     this.#enqueuer = new Enqueuer(this.#db, this.#processes)
     this.#waiter = new Waiter(ids => findFinished(this.#db, ids), isTransient)

@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs'
 /** Milliseconds of a clock that never jumps and has no relation to the time of day. */
 export type MonotonicClock = () => number
 
-/** The machine's monotonic clock. */
-export const monotonic: MonotonicClock = () => performance.now()
+/** The machine's monotonic clock: all its programs and their threads see the same time. */
+export const monotonic: MonotonicClock = () => Number(process.hrtime.bigint()) / 1e6
 
 /**
  * The same with the time that the machine slept or was paused, which the monotonic clock leaves out: whoever

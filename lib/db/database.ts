@@ -54,6 +54,11 @@ export class Database implements Queryable {
     this.#primary = new Primary(url, options.timelines)
   }
 
+  /** Which timelines were seen here; what another thread of ours has seen can be told to it. */
+  get timelines(): Pick<Primary, 'learn' | 'onNewer'> {
+    return this.#primary
+  }
+
   /** The application's pool, or our own, which opens when it is first used. */
   get pool(): pg.Pool {
     return (

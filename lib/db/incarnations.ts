@@ -239,6 +239,22 @@ export async function declareLost(
   })
 }
 
+/**
+ * Declares an incarnation lost because it was silent, as `declareLost` does.
+ *
+ * First a new connection shows that the database accepts them. One that is being shut down smartly refuses new ones
+ * and serves old ones on; then the silent server is told that the database is away, while we could declare it lost.
+ */
+export async function declareSilentLost(
+  db: Database,
+  { id, sessions }: { id: string; sessions: number },
+  declaredBy: string,
+): Promise<string[] | undefined> {
+  const probe = await db.connectAlone({ application_name: `cluster-worker probe ${declaredBy}` })
+  await probe.end()
+  return declareLost(db, id, declaredBy, sessions)
+}
+
 /** The lock keeps a new session of the incarnation from proving it until the declaration has ended. */
 async function isUnproved(
   client: Queryable,

@@ -2,8 +2,9 @@ import type pg from 'pg'
 import { splitHosts, type DatabaseHost } from '../base/database-url.ts'
 import { ClusterError, messageOf } from '../errors.ts'
 import { isStandby, noPrimary } from './no-primary.ts'
-import type { Standing, TimelineMemory } from './timeline.ts'
+import type { NewestTimeline, Standing, TimelineMemory } from './timeline.ts'
 import { isConnectionFailure, sqlStateOf } from './translate-error.ts'
+import { monotonic } from '../base/clock.ts'
 
 /** Connects to one host, asks where it stands, and leaves again. */
 export type Probe = (host: DatabaseHost) => Promise<Standing>
@@ -18,6 +19,12 @@ interface Answer {
 const patienceMs = 500
 
 /**
+ * How long a search holds, in milliseconds. An old primary that comes back accepts connections as if nothing had
+ * happened; only a look at the other hosts tells.
+ */
+const longestTrustMs = 2000
+
+/**
  * Which host is the primary. All connections of one pool, and those beside it, share what is known here: a healthy
  * cluster is looked through once. The newest timeline ever seen decides which primary is the right one, so that an
  * old one that comes back is refused.
@@ -27,7 +34,9 @@ export class Primary {
   readonly hosts: readonly DatabaseHost[]
   readonly #memory: TimelineMemory | undefined
   readonly #sessions = new Map<pg.Client, Standing>()
+  readonly #listeners = new Set<(newest: NewestTimeline) => void>()
   #current: DatabaseHost | undefined
+  #foundAt = -Infinity
   #finding: Promise<DatabaseHost> | undefined
   /** The newest timeline that was seen of each system. There is one system, unless a database was replaced. */
   readonly #newest = new Map<string, number>()
@@ -54,7 +63,7 @@ export class Primary {
    */
   async find(probe: Probe): Promise<DatabaseHost | undefined> {
     if (this.hosts.length === 0) return undefined
-    if (this.#current) return this.#current
+    if (this.#current && monotonic() - this.#foundAt < longestTrustMs) return this.#current
     this.#finding ??= this.#search(probe).finally(() => (this.#finding = undefined))
     return this.#finding
   }
@@ -62,6 +71,16 @@ export class Primary {
   /** The host has failed: the next connection searches again. */
   forget(host: DatabaseHost | undefined): void {
     if (this.#current === host) this.#current = undefined
+  }
+
+  /** Calls back with each newer timeline that is seen here. */
+  onNewer(listener: (newest: NewestTimeline) => void): void {
+    this.#listeners.add(listener)
+  }
+
+  /** Somebody else has seen this timeline. */
+  learn(newest: NewestTimeline): Promise<void> {
+    return this.#raise(newest)
   }
 
   /**
@@ -72,7 +91,11 @@ export class Primary {
     await this.#recall()
     this.#refuse(standing, name)
     this.#sessions.set(session, standing)
-    session.once('end', () => this.#sessions.delete(session))
+    const host = this.#current
+    session.once('end', () => {
+      this.#sessions.delete(session)
+      this.forget(host)
+    })
     await this.#raise(standing)
   }
 
@@ -88,19 +111,21 @@ export class Primary {
   }
 
   /** Remembers a timeline; what was connected to an older one must not go on there. */
-  async #raise({ system, timeline }: Standing): Promise<void> {
+  async #raise({ system, timeline }: Pick<Standing, 'system' | 'timeline'>): Promise<void> {
     if (timeline === undefined || timeline <= (this.#newest.get(system) ?? 0)) return
     this.#newest.set(system, timeline)
     for (const [session, at] of this.#sessions)
       if (at.system === system && (at.timeline ?? 0) < timeline) session.connection.stream.destroy()
+    for (const listener of this.#listeners) listener({ system, timeline })
     // Where it cannot be kept, this process still knows it.
     await this.#memory?.write({ system, timeline }).catch(() => undefined)
   }
 
   async #recall(): Promise<void> {
     this.#recalling ??= (async () => {
-      const kept = await this.#memory?.read()
-      if (kept) this.#newest.set(kept.system, kept.timeline)
+      const kept = await this.#memory?.read().catch(() => undefined)
+      if (kept && kept.timeline > (this.#newest.get(kept.system) ?? 0))
+        this.#newest.set(kept.system, kept.timeline)
     })()
     return this.#recalling
   }
@@ -110,6 +135,7 @@ export class Primary {
     const answers = await this.#askAll(probe)
     const host = this.#choose(answers)
     this.#current = host
+    this.#foundAt = monotonic()
     return host
   }
 

@@ -17,13 +17,14 @@ export interface Charge {
   readonly server: ServerProcess
   /** The ids of the requests that run. */
   readonly running: readonly string[]
-  readonly aliveForMs: number
+  /** Until when the server's last proof holds, by the machine's monotonic clock, in milliseconds. */
+  readonly aliveUntil: number
 }
 
 /** What it tells after that, a line of JSON each. */
 export type Message =
-  /** The server has proved again that it is alive; from now on that holds for so many milliseconds. */
-  | { readonly aliveForMs: number }
+  /** The server has proved again that it is alive; that holds until then. */
+  | { readonly aliveUntil: number }
   /** These requests are about to run. */
   | { readonly started: readonly string[] }
   /** These have finished: what they left running on purpose goes on. */

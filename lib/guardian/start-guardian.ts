@@ -74,7 +74,7 @@ export class Guardian {
     this.#provenUntil = monotonic() + forMs
     if (this.#incarnation === '' || this.#isOver) return
     if (this.#isCharged && ++this.#unanswered > mostUnanswered) this.#process.kill()
-    this.#tell({ aliveForMs: forMs })
+    this.#tell({ aliveUntil: this.#provenUntil })
   }
 
   /** Resolves when the processes of these requests, which are about to run, will be stopped if the server dies. */
@@ -136,7 +136,7 @@ export class Guardian {
       cookie,
       server,
       running: [...this.#running],
-      aliveForMs: this.#provenUntil - monotonic(),
+      aliveUntil: this.#provenUntil,
     }
   }
 

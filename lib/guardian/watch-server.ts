@@ -31,8 +31,8 @@ export async function watchServer(
     if ('started' in message) for (const id of message.started) running.add(id)
     if ('finished' in message) for (const id of message.finished) running.delete(id)
     if ('leave' in message) hasLeft = true
-    if (!('aliveForMs' in message)) return
-    deadline.set(message.aliveForMs)
+    if (!('aliveUntil' in message)) return
+    deadline.set(message.aliveUntil)
     acknowledge()
   }
 
@@ -83,9 +83,10 @@ class Deadline {
     this.#onMissed = onMissed
   }
 
-  set(inMs: number): void {
-    this.#at = monotonic() + inMs
-    this.#arm(inMs)
+  /** A moment and not a span: a message may be read long after it was written. */
+  set(at: number): void {
+    this.#at = at
+    this.#arm(at - monotonic())
   }
 
   clear(): void {

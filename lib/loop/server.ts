@@ -7,7 +7,7 @@ import type { Database } from '../db/database.ts'
 import type { Finish } from '../db/finish.ts'
 import { connectionSettingsOf } from '../db/connection-settings.ts'
 import { rememberEra } from '../db/era.ts'
-import { declareLost, leave } from '../db/incarnations.ts'
+import { declareSilentLost, leave } from '../db/incarnations.ts'
 import { promote } from '../db/promote.ts'
 import { wakeChannel } from '../db/wake.ts'
 import { ClusterError } from '../errors.ts'
@@ -79,12 +79,13 @@ export class Server {
     // What the witness tells is for the server that it belongs to, which comes into being just after it.
     const { promise: made, resolve } = Promise.withResolvers<Server>()
     const tell = (what: (server: Server) => void): void => void made.then(what)
-    const { events, node } = options
+    const { db, events, node } = options
     const witness = await startWitness(options.witness, {
       look: look => tell(server => server.#heed(look)),
       silent: others => tell(server => server.#declarer.declare(others)),
       newEra: () => tell(server => server.#rememberEra()),
       disconnected: () => tell(server => server.#renewPassword()),
+      newer: newest => void db.timelines.learn(newest),
       lost: reason => tell(server => server.fence(reason)),
       error: events.trouble,
       guarded: (by, isFirst) => events.guarded(by, isFirst),
@@ -96,6 +97,7 @@ export class Server {
     server.#control.health.start()
     server.#promoter.start()
     if (options.listen) server.#listening.start()
+    db.timelines.onNewer(newest => witness.learn(newest))
     resolve(server)
     events.started({ node, incarnation: witness.incarnation })
     return server
@@ -127,7 +129,7 @@ export class Server {
       onError: events.trouble,
     })
     this.#declarer = new LossDeclarer({
-      declareLost: ({ id, sessions }) => declareLost(db, id, node, sessions),
+      declareLost: other => declareSilentLost(db, other, node),
       onLost: lost => events.declaredLost(lost),
       onError: error => events.trouble(error, 'watch'),
     })

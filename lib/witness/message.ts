@@ -1,6 +1,7 @@
 import type { ConnectionSettings } from '../db/connection-settings.ts'
 import type { NodeDescription } from '../db/incarnations.ts'
 import type { OtherIncarnation } from '../db/pulse.ts'
+import type { NewestTimeline } from '../db/timeline.ts'
 import { ClusterError, errorCodes, messageOf, type ErrorCode } from '../errors.ts'
 import type { Look } from './witness.ts'
 
@@ -25,6 +26,7 @@ export interface WitnessSettings {
 export type Order =
   | { readonly do: 'look' }
   | { readonly do: 'connection'; readonly connection: ConnectionSettings }
+  | { readonly do: 'learn'; readonly newest: NewestTimeline }
   | { readonly do: 'cover'; readonly ids: readonly string[]; readonly number: number }
   | { readonly do: 'release'; readonly ids: readonly string[] }
   | { readonly do: 'abandon' }
@@ -39,6 +41,7 @@ export type Report =
   | { readonly is: 'silent'; readonly others: readonly OtherIncarnation[] }
   | { readonly is: 'newEra' }
   | { readonly is: 'disconnected' }
+  | { readonly is: 'newer'; readonly newest: NewestTimeline }
   | { readonly is: 'lost'; readonly reason: PlainError }
   | { readonly is: 'error'; readonly error: PlainError; readonly where: string }
   | { readonly is: 'guarded'; readonly by: number | undefined; readonly isFirst: boolean }

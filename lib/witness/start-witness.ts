@@ -2,6 +2,7 @@ import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { Loop } from '../base/loop.ts'
 import type { OtherIncarnation } from '../db/pulse.ts'
+import type { NewestTimeline } from '../db/timeline.ts'
 import { ClusterError, messageOf } from '../errors.ts'
 import {
   fromPlainError,
@@ -18,6 +19,8 @@ export interface ServerListeners {
   readonly silent: (others: readonly OtherIncarnation[]) => void
   readonly newEra: () => void
   readonly disconnected: () => void
+  /** The witness has met a newer timeline of the database. */
+  readonly newer: (newest: NewestTimeline) => void
   /** May be called more than once; the first reason is the true one. */
   readonly lost: (reason: ClusterError) => void
   readonly error: (error: unknown, where: string) => void
@@ -116,6 +119,11 @@ export class WitnessThread {
     this.#order({ do: 'connection', connection })
   }
 
+  /** Somebody else has met this timeline: an older one may not be used any more. */
+  learn(newest: NewestTimeline): void {
+    this.#order({ do: 'learn', newest })
+  }
+
   /** The incarnation has been ended in good order: resolves when the guardian has ended, too. */
   leave(): Promise<void> {
     return this.#ask(number => ({ do: 'leave', number }))
@@ -170,6 +178,9 @@ export class WitnessThread {
         break
       case 'disconnected':
         on.disconnected()
+        break
+      case 'newer':
+        on.newer(report.newest)
         break
       case 'lost':
         on.lost(asClusterError(fromPlainError(report.reason)))

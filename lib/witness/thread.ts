@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { openBootClock } from '../base/clock.ts'
-import { openDatabase } from '../db/connection-settings.ts'
+import { openDatabase, type ConnectionSettings } from '../db/connection-settings.ts'
+import type { Database } from '../db/database.ts'
 import { startGuardians, type Guardians } from '../guardian/start-guardians.ts'
 import type { ClusterError } from '../errors.ts'
 import { toPlainError, type Order, type Report, type WitnessSettings } from './message.ts'
@@ -14,7 +15,7 @@ import { Witness } from './witness.ts'
 const { settings, ticks } = workerData as { settings: WitnessSettings; ticks: Int32Array }
 const { schema, about } = settings
 const clock = openBootClock()
-let db = openDatabase(settings.connection, { schema, applicationName: '' })
+let db = open(settings.connection)
 
 function tell(report: Report): void {
   parentPort?.postMessage(report)
@@ -23,6 +24,12 @@ function tell(report: Report): void {
 const stalls = new StallWatch(ticks, settings.stallLimitMs, clock)
 let guardians: Guardians | undefined
 let witness: Witness | undefined
+
+function open(connection: ConnectionSettings): Database {
+  const db = openDatabase(connection, { schema, applicationName: '' })
+  db.timelines.onNewer(newest => tell({ is: 'newer', newest }))
+  return db
+}
 
 async function begin(): Promise<void> {
   if (settings.isGuarded) guardians = await beginGuardians()
@@ -70,7 +77,10 @@ async function obey(order: Order): Promise<void> {
       witness?.look()
       break
     case 'connection':
-      db = openDatabase(order.connection, { schema, applicationName: '' })
+      db = open(order.connection)
+      break
+    case 'learn':
+      await db.timelines.learn(order.newest)
       break
     case 'cover':
       await guardians?.cover(order.ids)

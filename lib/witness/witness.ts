@@ -88,6 +88,7 @@ export class Witness {
   #backendPid: number | undefined
   #deadline: NodeJS.Timeout | undefined
   #hasGivenUp = false
+  #isConnecting = false
 
   private constructor(
     options: WitnessOptions,
@@ -148,6 +149,7 @@ export class Witness {
     const reason = this.#options.findReasonToStop()
     if (reason) return this.#giveUp(reason)
     const sentAt = clock()
+    this.#isConnecting = false
     try {
       await this.#prove(sentAt)
       this.#extend()
@@ -156,7 +158,7 @@ export class Witness {
       this.#dropSession()
       if (error instanceof ClusterError && error.code === 'CW_NODE_LOST') return this.#giveUp(error)
       // Nobody can declare anything in a database that is away: it is as good as a proof, up to a limit.
-      if (this.#options.isAway(error)) this.#provenAt = sentAt
+      if (this.#isConnecting && this.#options.isAway(error)) this.#provenAt = sentAt
       if (this.#isOverdue()) return this.#giveUp(this.#overdue(error))
       this.#extend()
       if (!isConnectionFailure(error)) on.error(error, 'witness')
@@ -208,7 +210,10 @@ export class Witness {
 
   async #openSessionAgain(): Promise<pg.Client> {
     const { t, connect, about, nodeSeq } = this.#options
+    // Only a refused connection is evidence; a session that is ended may have been ended alone.
+    this.#isConnecting = true
     const session = await openSession(connect, about.node, this.#limits, 'off')
+    this.#isConnecting = false
     try {
       // What the network cut off may be there still, and holds the locks for as long as it may be silent.
       await endSession(session, about.node, this.#backendPid)

@@ -35,7 +35,7 @@ function endOf(
     cookie,
     server,
     running,
-    aliveForMs: 1000,
+    aliveUntil: 1000,
   }
   return { charge, how, running: new Set(running) }
 }

@@ -1,5 +1,6 @@
 import { PassThrough } from 'node:stream'
 import t from 'tap'
+import { monotonic } from '../../lib/base/clock.ts'
 import type { Charge, Message } from '../../lib/guardian/message.ts'
 import { watchServer } from '../../lib/guardian/watch-server.ts'
 
@@ -10,7 +11,7 @@ const charge: Charge = {
   cookie: 'b5b1f2c8-6c0e-4b0a-9f5e-0123456789ab',
   server: { pid: 1, group: 1, session: 1, startTicks: '1', environmentAt: '1' },
   running: ['1', '2'],
-  aliveForMs: 1_000_000,
+  aliveUntil: monotonic() + 1_000_000,
 }
 
 function write(pipe: PassThrough, ...messages: (Charge | Message)[]): void {
@@ -21,7 +22,12 @@ t.test('knows at the end of the pipe what runs, whatever the pieces it came in',
   const pipe = new PassThrough()
   let acknowledged = 0
   const end = watchServer(pipe, () => acknowledged++)
-  const text = [charge, { started: ['3', '4'] }, { finished: ['1', '3'] }, { aliveForMs: 500_000 }]
+  const text = [
+    charge,
+    { started: ['3', '4'] },
+    { finished: ['1', '3'] },
+    { aliveUntil: monotonic() + 500_000 },
+  ]
     .map(message => `${JSON.stringify(message)}\n`)
     .join('')
   for (const letter of text) pipe.write(letter)
@@ -50,9 +56,9 @@ t.test('a server that lets its time pass is overdue; one that proves again has m
     acknowledged++
     if (acknowledged === 2) resolve()
   })
-  write(pipe, { ...charge, aliveForMs: 100 }, { aliveForMs: 1_000_000 })
+  write(pipe, { ...charge, aliveUntil: monotonic() + 100 }, { aliveUntil: monotonic() + 1_000_000 })
   await proved
-  write(pipe, { aliveForMs: 10 })
+  write(pipe, { aliveUntil: monotonic() + 10 })
   t.match(await end, { how: 'overdue' })
   t.equal(acknowledged, 3)
 })
@@ -85,3 +91,10 @@ t.test(
     }
   },
 )
+
+t.test('a proof that is read late holds no longer for that', async t => {
+  const pipe = new PassThrough()
+  const end = watchServer(pipe, () => undefined)
+  write(pipe, charge, { aliveUntil: monotonic() - 1 })
+  t.match(await end, { how: 'overdue' })
+})
