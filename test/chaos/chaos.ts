@@ -104,6 +104,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       url: fleet.workloadUrl,
       dice: new Dice(seed + 2),
       quickPerSecond: options.quickPerSecond,
+      longestSeconds: Math.min(10, options.lastsMs / 4000),
       onProbe,
     })
     ends.unshift(() => workload.stop())

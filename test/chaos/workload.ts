@@ -10,6 +10,8 @@ export interface WorkloadOptions {
   readonly dice: Dice
   /** How many cheap requests are enqueued in a second. */
   readonly quickPerSecond: number
+  /** How long the longest steps take. */
+  readonly longestSeconds: number
   readonly onProbe: (name: string) => void
 }
 
@@ -66,12 +68,12 @@ export class Workload {
 
   /** All chance is drawn here, before anything can come in another order. */
   #pickOthers(): Order[] {
-    const { dice } = this.#options
+    const { dice, longestSeconds } = this.#options
     const draws = {
       shell: { seconds: dice.between(0.001, 0.05) },
       saga: { fail: dice.chance(0.5) },
-      tree: { seconds: dice.between(2, 10) },
-      patient: { seconds: dice.between(2, 10) },
+      tree: { seconds: dice.between(longestSeconds / 5, longestSeconds) },
+      patient: { seconds: dice.between(longestSeconds / 5, longestSeconds) },
     }
     return Object.entries(draws).flatMap(([process, input]) => {
       const isDue = dice.chance((perSecond[process as keyof typeof perSecond] * tickMs) / 1000)
