@@ -137,7 +137,9 @@ export class Fleet implements World {
   noteLoss(incarnation: string, history: History): { node: string; isUnguarded: boolean } {
     const cause = history.causeOf(incarnation)
     const counts = cause?.planned.fault.lossCounts
-    if (cause && counts) this.#options.measurements.add(counts, ledgerClock() - cause.startedMs)
+    // What waits for the database is not what is measured.
+    if (cause && counts && !history.wasDatabaseAwaySince(cause.startedMs))
+      this.#options.measurements.add(counts, ledgerClock() - cause.startedMs)
     const node = this.lives.find(life => life.incarnation === incarnation)?.node ?? 'unknown'
     return { node, isUnguarded: counts === 'rowFailedUnguarded' }
   }
@@ -166,7 +168,7 @@ export class Fleet implements World {
         dataDir: this.dataFolderOf(name),
         ledger: ledgerFile,
         lostAfter: lostAfterMs,
-        concurrency: 16,
+        concurrency: 24,
         pollInterval: '200ms',
         killGrace: '300ms',
         retention: 'forever',

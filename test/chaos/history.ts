@@ -49,6 +49,13 @@ export class History {
     )
   }
 
+  /** Whether something was done to the database then or since. */
+  wasDatabaseAwaySince(sinceMs: number): boolean {
+    return this.done.some(
+      ({ planned, endedMs = Infinity }) => planned.on === 'database' && endedMs >= sinceMs,
+    )
+  }
+
   /** How many of each kind were done. */
   countByKind(): Map<string, number> {
     const counts = new Map<string, number>()

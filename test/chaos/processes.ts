@@ -43,6 +43,16 @@ export function chaosProcesses({ note }: Pick<ReturnType<typeof openLedger>, 'no
     ],
   })
 
+  const nap = defineProcess<Input, Input>({
+    name: 'nap',
+    steps: [
+      command('sleep', {
+        shell: script(['begin'], 'sleep "$CLUSTER_INPUT_SECONDS"', ['end']),
+        undo: { shell: script(['undo', 'undone']) },
+      }),
+    ],
+  })
+
   const tree = defineProcess<Input, Input>({
     name: 'tree',
     steps: [
@@ -63,7 +73,7 @@ export function chaosProcesses({ note }: Pick<ReturnType<typeof openLedger>, 'no
     onFailure: [tell],
   })
 
-  return [quick, saga, shell, tree, patient]
+  return [quick, saga, shell, nap, tree, patient]
 }
 
 /** The input of all of them. */

@@ -25,7 +25,12 @@ export function describeResult({
     `  ${lostRuns} runs were seen at the moment when they were lost`,
     '',
     'probes',
-    ...table([...evidence.probes].toSorted(([a], [b]) => (a < b ? -1 : 1))),
+    ...table(
+      [...evidence.probes]
+        // Those are above.
+        .filter(([name]) => !/^(fault|outcome): /.test(name))
+        .toSorted(([a], [b]) => (a < b ? -1 : 1)),
+    ),
     '',
     'times (ms)',
     ...describeTimes(measurements),

@@ -21,7 +21,7 @@ const tickMs = 100
 const repeatMs = 200
 
 /** What else is asked for, in each second. */
-const perSecond = { shell: 2, saga: 1.5, tree: 0.8, patient: 0.6 }
+const perSecond = { shell: 2, saga: 1.5, nap: 4, tree: 0.6, patient: 1.5 }
 
 interface Order {
   readonly requests: RequestToEnqueue[]
@@ -69,11 +69,13 @@ export class Workload {
   /** All chance is drawn here, before anything can come in another order. */
   #pickOthers(): Order[] {
     const { dice, longestSeconds } = this.#options
+    const long = (): Input => ({ seconds: dice.between(longestSeconds / 5, longestSeconds) })
     const draws = {
       shell: { seconds: dice.between(0.001, 0.05) },
       saga: { fail: dice.chance(0.5) },
-      tree: { seconds: dice.between(longestSeconds / 5, longestSeconds) },
-      patient: { seconds: dice.between(longestSeconds / 5, longestSeconds) },
+      nap: long(),
+      tree: long(),
+      patient: long(),
     }
     return Object.entries(draws).flatMap(([process, input]) => {
       const isDue = dice.chance((perSecond[process as keyof typeof perSecond] * tickMs) / 1000)

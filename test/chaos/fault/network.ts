@@ -22,6 +22,9 @@ export const cutConnections: FaultKind = {
   },
 }
 
+/** What a server says only on a new session; for a cut there, the others are cut before. */
+const reconnecting = 'pg_try_advisory_lock'
+
 /** What the servers say, by a part of its text. */
 const serverStatements = [
   'cluster_worker.claim',
@@ -29,7 +32,7 @@ const serverStatements = [
   'cluster_worker.write_steps',
   'cluster_worker.append_log',
   'cluster_worker.find_silent',
-  'pg_try_advisory_lock',
+  reconnecting,
   'select state from',
 ] as const
 
@@ -70,6 +73,7 @@ function planCut(dice: Dice, statements: readonly string[], side: 'server' | 'wo
     async inject(world, member) {
       const proxy = side === 'server' ? member.proxy : world.workloadProxy
       proxy.cut(cut)
+      if (cut.text === reconnecting) proxy.cutAll()
       for (let waited = 0; waited < patienceMs; waited += 100) {
         await delay(100)
         if (!proxy.disarm(cut)) return true
