@@ -2,7 +2,7 @@ import type { ReplicaEnd } from '../../support/standby.ts'
 import type { FaultKind } from './fault.ts'
 
 /** How long the database is then left alone, in milliseconds, so that work gets done. */
-const restMs = 9000
+const restMs = 4000
 
 const ends: readonly ReplicaEnd[] = ['fast', 'immediate', 'kill']
 
