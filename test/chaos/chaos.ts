@@ -5,6 +5,7 @@ import { Client } from 'pg'
 import { Cluster } from '../../lib/index.ts'
 import { installAudit } from './audit.ts'
 import { checkAll, type Verdict } from './check/check-all.ts'
+import { Canary } from './canary.ts'
 import { Databases } from './databases.ts'
 import { Dice } from './dice.ts'
 import type { Evidence } from './evidence.ts'
@@ -33,6 +34,8 @@ export interface ChaosOptions {
   readonly folder: string
   /** Whether file systems can be mounted. */
   readonly canMount: boolean
+  /** Whether the servers know both hosts and find the primary; else their network leads them to it. */
+  readonly namesBothHosts: boolean
   readonly onLine: (line: string) => void
   readonly signal: AbortSignal
 }
@@ -42,6 +45,8 @@ export interface ChaosResult {
   readonly measurements: Measurements
   readonly evidence: Evidence
   readonly verdicts: readonly Verdict[]
+  /** The longest time that the machine had no time for us, in milliseconds. */
+  readonly longestHoldUpMs: number
 }
 
 /** How the servers are set, in milliseconds. */
@@ -74,6 +79,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   const onProbe = (name: string): void => void probes.set(name, (probes.get(name) ?? 0) + 1)
   const history = new History()
   const measurements = new Measurements()
+  const canary = new Canary()
+  ends.unshift(async () => canary.stop())
   const ledgerFile = join(folder, 'ledger')
   try {
     await mkdir(folder, { recursive: true })
@@ -87,6 +94,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       ledgerFile,
       lostAfterMs,
       canMount,
+      namesBothHosts: options.namesBothHosts,
       dice: new Dice(seed + 1),
       onProbe,
       measurements,
@@ -128,7 +136,9 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       changedMeanwhile: [...observer.changed],
       losses: observer.losses,
       overdue: observer.overdue,
-      falseDeaths: history.findFalseDeaths(rows.incarnations, fleet.lives),
+      falseDeaths: history.findFalseDeaths(rows.incarnations, fleet.lives, (from, to) =>
+        canary.wasHeldUp(from, to),
+      ),
       quiet: {
         ...atRest,
         unfinished,
@@ -140,7 +150,14 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     }
     for (const { outcome, reason } of rows.finished) onProbe(`outcome: ${reason ?? outcome}`)
     for (const kind of history.countByKind().keys()) onProbe(`fault: ${kind}`)
-    return { history, measurements, evidence, verdicts: checkAll(evidence) }
+    await history.write(join(folder, 'faults'))
+    return {
+      history,
+      measurements,
+      evidence,
+      verdicts: checkAll(evidence),
+      longestHoldUpMs: canary.longestMs,
+    }
   } finally {
     for (const end of ends) await end().catch((error: unknown) => options.onLine(String(error)))
   }

@@ -40,8 +40,17 @@ export class Databases {
     return this.#primary.url
   }
 
+  /** Of the primary, whichever that is. */
   get address(): Address {
     return addressOf(this.url)
+  }
+
+  /** Of both servers, in an order that never changes. */
+  get addresses(): Address[] {
+    return [this.#primary, this.#standby]
+      .map(({ url }) => url)
+      .toSorted()
+      .map(addressOf)
   }
 
   /** Stops the primary and starts it again. */

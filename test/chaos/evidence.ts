@@ -21,11 +21,7 @@ export interface Evidence {
   /** Incarnations that did not prove themselves, had running requests, and were not declared lost in time. */
   readonly overdue: readonly { readonly incarnation: string; readonly forMs: number }[]
   /** Incarnations that ended although nothing was done to them that explains it. */
-  readonly falseDeaths: readonly {
-    readonly node: string
-    readonly incarnation: string
-    readonly why: string
-  }[]
+  readonly falseDeaths: readonly FalseDeath[]
   readonly quiet: QuietState
   /** What was seen to happen, and how often. */
   readonly probes: ReadonlyMap<string, number>
@@ -82,6 +78,15 @@ export interface LossSample {
   readonly alive: readonly { readonly requestId: string; readonly pid: number }[]
   /** Whether the server and its guardian were killed together, which nothing survives that could stop commands. */
   readonly isUnguarded: boolean
+}
+
+/** A server that was lost for no reason. */
+export interface FalseDeath {
+  readonly node: string
+  readonly incarnation: string
+  readonly why: string
+  /** Whether the machine was so busy with other things that it had no time for our programs. */
+  readonly isStarved: boolean
 }
 
 /** What is left when nothing more is to be done. */

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { Client } from 'pg'
-import { withAddress } from '../support/protocol.ts'
+import { withAddress, type Address } from '../support/protocol.ts'
 import type { Databases } from './databases.ts'
 import type { Dice } from './dice.ts'
 import type { World } from './fault/fault.ts'
@@ -25,6 +25,8 @@ export interface FleetOptions {
   readonly ledgerFile: string
   readonly lostAfterMs: number
   readonly canMount: boolean
+  /** Whether the servers know both hosts and find the primary; else their network leads them to it. */
+  readonly namesBothHosts: boolean
   readonly dice: Dice
   readonly onProbe: (name: string) => void
   readonly measurements: Measurements
@@ -55,11 +57,11 @@ export class Fleet implements World {
 
   static async start(options: FleetOptions): Promise<Fleet> {
     const { servers, databases, canMount, folder, onProbe } = options
+    const targets: (() => Address)[] = options.namesBothHosts
+      ? databases.addresses.map(address => () => address)
+      : [() => databases.address]
     const startProxy = (): Promise<ChaosProxy> =>
-      ChaosProxy.start(
-        () => databases.address,
-        cut => onProbe(describeCut(cut)),
-      )
+      ChaosProxy.start(targets, cut => onProbe(describeCut(cut)))
     const proxies: ChaosProxy[] = []
     for (let number = 1; number <= servers; number++) {
       proxies.push(await startProxy())
@@ -184,7 +186,7 @@ export class Fleet implements World {
   }
 
   #urlBehind(proxy: ChaosProxy): string {
-    return withAddress(this.databases.url, '127.0.0.1', proxy.port)
+    return withAddress(this.databases.url, '127.0.0.1', ...proxy.ports)
   }
 }
 

@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises'
 import type { Evidence, IncarnationRow } from './evidence.ts'
 import type { Planned } from './schedule.ts'
 import { ledgerClock } from './ledger.ts'
@@ -16,6 +17,9 @@ export interface Done {
 
 /** How long after a fault a server may still end by it, in milliseconds. */
 const aftermathMs = 8000
+
+/** How long it takes at the most from the cause of a death to the death, in milliseconds. */
+const deathTakesMs = 4000
 
 /** What was done to whom, when. */
 export class History {
@@ -56,6 +60,15 @@ export class History {
     )
   }
 
+  /** Writes what was done, for whoever looks for the reason of something. */
+  async write(file: string): Promise<void> {
+    const lines = this.done.map(
+      ({ planned, node, life, startedMs, endedMs }) =>
+        `${startedMs} ${endedMs} ${node} ${life?.incarnation ?? ''} ${planned.kind}: ${planned.fault.text}`,
+    )
+    await writeFile(file, `${lines.join('\n')}\n`)
+  }
+
   /** How many of each kind were done. */
   countByKind(): Map<string, number> {
     const counts = new Map<string, number>()
@@ -64,10 +77,14 @@ export class History {
     return counts
   }
 
-  /** Servers that ended although no fault explains it. */
+  /**
+   * Servers that ended although no fault explains it.
+   * @param wasHeldUp whether the machine had no time for its programs for a moment between these two
+   */
   findFalseDeaths(
     incarnations: readonly IncarnationRow[],
     lives: readonly Life[],
+    wasHeldUp: (fromMs: number, toMs: number) => boolean,
   ): Evidence['falseDeaths'] {
     return incarnations.flatMap(({ id, node, state }) => {
       if (state !== 'lost') return []
@@ -78,7 +95,10 @@ export class History {
         cause !== undefined &&
         cause.startedMs <= endedMs &&
         (cause.endedMs ?? Infinity) + aftermathMs >= endedMs
-      return isExplained ? [] : [{ node, incarnation: id, why: life?.fenced ?? 'killed' }]
+      if (isExplained) return []
+      const isStarved = wasHeldUp(endedMs - deathTakesMs, endedMs)
+      const why = `${life?.fenced ?? 'killed'} (at ${endedMs})`
+      return [{ node, incarnation: id, why, isStarved }]
     })
   }
 }

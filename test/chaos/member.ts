@@ -134,14 +134,14 @@ export class Member {
     this.#read(child, life)
     const [code, signal] = await ended
     life.endedMs = ledgerClock()
-    this.#log.write(`${JSON.stringify({ msg: 'ended', code, signal, pid: life.pid })}\n`)
+    this.#log.write(`${life.endedMs} ended: ${JSON.stringify({ code, signal, pid: life.pid })}\n`)
   }
 
   #read(child: ChildProcess, life: Life): void {
     const { stdout, stderr } = child as { stdout: Readable; stderr: Readable }
     stderr.pipe(this.#log, { end: false })
     createInterface({ input: stdout }).on('line', line => {
-      this.#log.write(`${line}\n`)
+      this.#log.write(`${ledgerClock()} ${line}\n`)
       if (line.startsWith('{')) this.#hear(JSON.parse(line) as Record<string, unknown>, life)
     })
   }

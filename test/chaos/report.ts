@@ -7,12 +7,8 @@ import { measures, type Measure } from './measurements.ts'
 const mostShown = 5
 
 /** The summary of a run, as lines. */
-export function describeResult({
-  history,
-  measurements,
-  evidence,
-  verdicts,
-}: ChaosResult): string[] {
+export function describeResult(result: ChaosResult): string[] {
+  const { history, measurements, evidence, verdicts, longestHoldUpMs } = result
   const outcomes = groupBy(evidence.finished, ({ outcome, reason }) => reason ?? outcome)
   const lostRuns = evidence.losses.reduce((sum, { requestIds }) => sum + requestIds.length, 0)
   return [
@@ -34,6 +30,7 @@ export function describeResult({
     '',
     'times (ms)',
     ...describeTimes(measurements),
+    `  this program itself was held up for at most ${longestHoldUpMs}`,
     '',
     'what must hold',
     ...verdicts.flatMap(({ invariant, isKnownLimit, violations }) => [

@@ -14,6 +14,7 @@ export interface Settings {
   readonly csv: string | undefined
   /** A folder for the ledger and the logs of the servers. */
   readonly keep: string | undefined
+  readonly namesBothHosts: boolean
   /** Only print what would be done. */
   readonly onlySchedule: boolean
   /** Known limits count as violations. */
@@ -40,6 +41,7 @@ export function readSettings(args: readonly string[]): Settings {
       ...Object.fromEntries(Object.keys(defaults).map(name => [name, { type: 'string' as const }])),
       schedule: { type: 'boolean' as const },
       strict: { type: 'boolean' as const },
+      'both-hosts': { type: 'boolean' as const },
     },
   })
   const given: Record<string, string | boolean | undefined> = { ...defaults, ...values }
@@ -61,6 +63,7 @@ export function readSettings(args: readonly string[]): Settings {
     keep: textOf('keep') || undefined,
     onlySchedule: given['schedule'] === true,
     strict: given['strict'] === true,
+    namesBothHosts: given['both-hosts'] === true,
   }
 }
 

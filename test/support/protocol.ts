@@ -11,9 +11,10 @@ export function addressOf(url: string): Address {
   return { host: hostname, port: Number(port) || 5432 }
 }
 
-/** The same database behind another host and port, over TCP. */
-export function withAddress(url: string, host: string, port: number): string {
-  return url.replace(/@[^/]*(\/[^?]*)(\?.*)?$/, `@${host}:${port}$1`)
+/** The same database behind other addresses, over TCP. */
+export function withAddress(url: string, host: string, ...ports: readonly number[]): string {
+  const hosts = ports.map(port => `${host}:${port}`).join(',')
+  return url.replace(/@[^/]*(\/[^?]*)(\?.*)?$/, `@${hosts}$1`)
 }
 
 /** Cuts a stream of PostgreSQL's protocol into its messages: a type (which the first one of a client has not), a length, and the rest. */

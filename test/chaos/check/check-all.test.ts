@@ -6,7 +6,7 @@ import { healthy, line } from './healthy.ts'
 import type { Invariant } from './invariant.ts'
 import { logsWithoutGaps } from './logs.ts'
 import { stoppedWhenLost, stoppedWithoutGuardian } from './losses.ts'
-import { onlyTheDeadAreLost, ownedByTheLiving } from './owners.ts'
+import { onlyTheDeadAreLost, onlyTheStarvedAreLost, ownedByTheLiving } from './owners.ts'
 import { everythingHappened } from './probes.ts'
 import { nothingIsLeft } from './quiet.ts'
 import { acknowledgedIsKept, oneRoom } from './requests.ts'
@@ -148,7 +148,13 @@ const planted: [Invariant, what: string, Partial<Evidence>, sentence: string | R
   [
     onlyTheDeadAreLost,
     'a healthy server that is lost',
-    { falseDeaths: [{ node: 's2', incarnation: '11', why: 'killed' }] },
+    { falseDeaths: [{ node: 's2', incarnation: '11', why: 'killed', isStarved: false }] },
+    /^s2 \(incarnation 11\)/,
+  ],
+  [
+    onlyTheStarvedAreLost,
+    'a healthy server that got no time',
+    { falseDeaths: [{ node: 's2', incarnation: '11', why: 'killed', isStarved: true }] },
     /^s2 \(incarnation 11\)/,
   ],
   [

@@ -3,7 +3,7 @@ import { finishedForGood, nothingAfterTheEnd } from './endings.ts'
 import type { Invariant } from './invariant.ts'
 import { logsWithoutGaps } from './logs.ts'
 import { stoppedWhenLost, stoppedWithoutGuardian } from './losses.ts'
-import { onlyTheDeadAreLost, ownedByTheLiving } from './owners.ts'
+import { onlyTheDeadAreLost, onlyTheStarvedAreLost, ownedByTheLiving } from './owners.ts'
 import { everythingHappened } from './probes.ts'
 import { nothingIsLeft } from './quiet.ts'
 import { acknowledgedIsKept, oneRoom } from './requests.ts'
@@ -22,6 +22,7 @@ export const invariants: readonly Invariant[] = [
   stoppedWithoutGuardian,
   ownedByTheLiving,
   onlyTheDeadAreLost,
+  onlyTheStarvedAreLost,
   undoneInReverse,
   logsWithoutGaps,
   nothingIsLeft,

@@ -1,3 +1,4 @@
+import type { FalseDeath } from '../evidence.ts'
 import type { Invariant } from './invariant.ts'
 
 export const ownedByTheLiving: Invariant = {
@@ -15,9 +16,16 @@ export const ownedByTheLiving: Invariant = {
 
 export const onlyTheDeadAreLost: Invariant = {
   name: 'no healthy server is lost',
-  find: ({ falseDeaths }) =>
-    falseDeaths.map(
-      ({ node, incarnation, why }) =>
-        `${node} (incarnation ${incarnation}) ended though nothing was done to it: ${why}`,
-    ),
+  find: ({ falseDeaths }) => falseDeaths.filter(({ isStarved }) => !isStarved).map(describe),
+}
+
+/** A machine that stops its programs for longer than they may be silent: nobody can tell them from dead ones. */
+export const onlyTheStarvedAreLost: Invariant = {
+  name: 'the same, while the machine had no time for its programs',
+  isKnownLimit: true,
+  find: ({ falseDeaths }) => falseDeaths.filter(({ isStarved }) => isStarved).map(describe),
+}
+
+function describe({ node, incarnation, why }: FalseDeath): string {
+  return `${node} (incarnation ${incarnation}) ended though nothing was done to it: ${why}`
 }

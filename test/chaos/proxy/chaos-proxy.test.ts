@@ -9,14 +9,11 @@ import type { Boundary, Cut } from './weather.ts'
 async function startProxy(test: Test) {
   const database = await createDatabase(test)
   const fired: Cut[] = []
-  const proxy = await ChaosProxy.start(
-    () => addressOf(database.url),
-    cut => fired.push(cut),
-  )
+  const proxy = await ChaosProxy.start([() => addressOf(database.url)], cut => fired.push(cut))
   test.teardown(() => proxy.close())
   const connect = async (): Promise<Client> => {
     const client = new Client({
-      connectionString: withAddress(database.url, '127.0.0.1', proxy.port),
+      connectionString: withAddress(database.url, '127.0.0.1', ...proxy.ports),
     })
     client.on('error', () => undefined)
     test.teardown(() => client.end().catch(() => undefined))
@@ -96,12 +93,12 @@ t.test('bytes that come late and one by one keep their order', async t => {
 
 t.test('a database that is away is said to be away', async t => {
   const proxy = await ChaosProxy.start(
-    () => ({ path: '/nowhere/.s.PGSQL.5432' }),
+    [() => ({ path: '/nowhere/.s.PGSQL.5432' })],
     () => undefined,
   )
   t.teardown(() => proxy.close())
   const client = new Client({
-    connectionString: `postgresql://nobody@127.0.0.1:${proxy.port}/none`,
+    connectionString: `postgresql://nobody@127.0.0.1:${proxy.ports[0]}/none`,
   })
   await t.rejects(client.connect(), { code: '57P03' })
 })

@@ -1,47 +1,50 @@
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:net'
+import { createServer, type Server, type Socket } from 'node:net'
 import type { Address } from '../../support/protocol.ts'
 import { Link } from './link.ts'
 import { fairWeather, type Cut, type Weather } from './weather.ts'
 
-/** Stands between one program and PostgreSQL, understands what they say, and disturbs it when it is told to. */
+/**
+ * Stands between one program and the servers of a database, understands what they say, and disturbs it when it is
+ * told to. It has a port for each of them; all share one network.
+ */
 export class ChaosProxy {
-  readonly #server: Server
+  readonly #servers: readonly Server[]
   readonly #weather: Weather = { ...fairWeather }
   readonly #cuts: Cut[] = []
   readonly #links = new Set<Link>()
   readonly #onCut: (cut: Cut) => void
 
-  private constructor(target: () => Address, onCut: (cut: Cut) => void) {
+  private constructor(targets: readonly (() => Address)[], onCut: (cut: Cut) => void) {
     this.#onCut = onCut
-    this.#server = createServer({ noDelay: true }, client => {
-      const link: Link = new Link({
-        client,
-        target,
-        weather: this.#weather,
-        cuts: this.#cuts,
-        onCut: cut => this.#onCut(cut),
-        onClosed: () => this.#links.delete(link),
-      })
-      this.#links.add(link)
-    })
+    this.#servers = targets.map(target =>
+      createServer({ noDelay: true }, client => this.#accept(client, target)),
+    )
   }
 
   /**
-   * Listens on a port of 127.0.0.1.
-   * @param target where a new connection leads
+   * Listens on ports of 127.0.0.1.
+   * @param targets where new connections lead
    * @param onCut told of each cut when it has happened
    */
-  static async start(target: () => Address, onCut: (cut: Cut) => void): Promise<ChaosProxy> {
-    const proxy = new ChaosProxy(target, onCut)
-    proxy.#server.listen(0, '127.0.0.1')
-    await once(proxy.#server, 'listening')
+  static async start(
+    targets: readonly (() => Address)[],
+    onCut: (cut: Cut) => void,
+  ): Promise<ChaosProxy> {
+    const proxy = new ChaosProxy(targets, onCut)
+    for (const server of proxy.#servers) {
+      server.listen(0, '127.0.0.1')
+      await once(server, 'listening')
+    }
     return proxy
   }
 
-  get port(): number {
-    const address = this.#server.address()
-    return typeof address === 'object' && address ? address.port : 0
+  /** In the order of the targets. */
+  get ports(): number[] {
+    return this.#servers.map(server => {
+      const address = server.address()
+      return typeof address === 'object' && address ? address.port : 0
+    })
   }
 
   /** Changes the network, also for connections that are open. */
@@ -69,7 +72,21 @@ export class ChaosProxy {
 
   async close(): Promise<void> {
     this.cutAll()
-    this.#server.close()
-    await once(this.#server, 'close')
+    for (const server of this.#servers) {
+      server.close()
+      await once(server, 'close')
+    }
+  }
+
+  #accept(client: Socket, target: () => Address): void {
+    const link: Link = new Link({
+      client,
+      target,
+      weather: this.#weather,
+      cuts: this.#cuts,
+      onCut: this.#onCut,
+      onClosed: () => this.#links.delete(link),
+    })
+    this.#links.add(link)
   }
 }
