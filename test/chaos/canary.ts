@@ -2,8 +2,11 @@ import { ledgerClock } from './ledger.ts'
 
 const tickMs = 50
 
-/** A program that is held up for longer than this cannot keep any promise about time, in milliseconds. */
-const mostLateMs = 400
+/**
+ * When we are held up for longer than this, in milliseconds, a proof of life is so for seconds: it takes the turns of a
+ * server, its proxy and its database's process, one after the other, several times.
+ */
+const mostLateMs = 150
 
 /**
  * Notices when the machine has no time for us. It runs in this program, which does little: what holds it up for

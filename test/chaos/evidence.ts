@@ -1,4 +1,5 @@
 import type { LedgerLine } from './ledger.ts'
+import type { Overdue } from './overdue-watch.ts'
 
 /** All that is known about a run when it is over: what its steps wrote, what the database says, what was observed. */
 export interface Evidence {
@@ -19,7 +20,7 @@ export interface Evidence {
   readonly changedMeanwhile: readonly string[]
   readonly losses: readonly LossSample[]
   /** Incarnations that did not prove themselves, had running requests, and were not declared lost in time. */
-  readonly overdue: readonly { readonly incarnation: string; readonly forMs: number }[]
+  readonly overdue: readonly Overdue[]
   /** Incarnations that ended although nothing was done to them that explains it. */
   readonly falseDeaths: readonly FalseDeath[]
   readonly quiet: QuietState

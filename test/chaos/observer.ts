@@ -3,6 +3,7 @@ import { Client } from 'pg'
 import type { FinishRow, LossSample } from './evidence.ts'
 import { ledgerClock } from './ledger.ts'
 import { LedgerTail } from './ledger-tail.ts'
+import { OverdueWatch, type Overdue } from './overdue-watch.ts'
 import { isRunning, listRunProcesses, type ProcessName } from './live-processes.ts'
 
 export interface ObserverOptions {
@@ -26,12 +27,11 @@ export class Observer {
   readonly firstSeen = new Map<string, number>()
   readonly changed = new Set<string>()
   readonly losses: LossSample[] = []
-  readonly overdue: { incarnation: string; forMs: number }[] = []
+  readonly #overdue: OverdueWatch
   readonly #options: ObserverOptions
   readonly #tail: LedgerTail
   readonly #seen = new Map<string, string>()
   readonly #commands = new Map<string, ProcessName[]>()
-  #silentSince = new Map<string, number>()
   #lastFinish = 0
   #lastLoss = 0
   #isStopped = false
@@ -40,8 +40,13 @@ export class Observer {
 
   constructor(options: ObserverOptions) {
     this.#options = options
+    this.#overdue = new OverdueWatch(options.overdueMs)
     this.#tail = new LedgerTail(options.ledgerFile)
     this.#running = this.#run()
+  }
+
+  get overdue(): readonly Overdue[] {
+    return this.#overdue.found
   }
 
   async stop(): Promise<void> {
@@ -66,7 +71,7 @@ export class Observer {
         await this.#watch(client)
       } catch {
         // The database is away, on purpose; nobody can be declared lost there.
-        this.#silentSince.clear()
+        this.#overdue.forget()
         await delay(50)
       }
       void client.end().catch(() => undefined)
@@ -85,7 +90,7 @@ export class Observer {
       isTold = false
       await this.#lookForLosses(client)
       await this.#lookForFinishes(client)
-      if (looks % 3 === 0) await this.#lookForOverdue(client)
+      if (looks % 3 === 0) await this.#overdue.look(client)
       // A primary that lost its place may go on to answer for a moment.
       if (url !== this.#options.url()) return
       if (!isTold) await this.#pause()
@@ -155,26 +160,6 @@ export class Observer {
         this.#seen.set(id, said)
         this.firstSeen.set(id, now)
       } else if (before !== said) this.changed.add(id)
-    }
-  }
-
-  async #lookForOverdue(client: Client): Promise<void> {
-    const { rows } = await client.query<{ incarnation: string }>(`
-      select distinct incarnation from cluster_worker.running as r
-      where not exists (
-        select from pg_locks as held
-        where held.locktype = 'advisory' and held.granted
-          and held.database = (select oid from pg_database where datname = current_database())
-          and held.classid = 'cluster_worker.incarnation'::regclass and held.objid::bigint = r.incarnation)`)
-    const now = ledgerClock()
-    const before = this.#silentSince
-    this.#silentSince = new Map(
-      rows.map(({ incarnation }) => [incarnation, before.get(incarnation) ?? now]),
-    )
-    for (const [incarnation, since] of this.#silentSince) {
-      const forMs = now - since
-      if (forMs <= this.#options.overdueMs) continue
-      this.overdue.push({ incarnation, forMs })
     }
   }
 }
