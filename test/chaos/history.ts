@@ -89,7 +89,9 @@ export class History {
     return incarnations.flatMap(({ id, node, state }) => {
       if (state !== 'lost') return []
       const life = lives.find(({ incarnation }) => incarnation === id)
-      const endedMs = life?.endedMs ?? ledgerClock()
+      // One that is not in the lives has never got as far as to claim.
+      if (!life) return []
+      const endedMs = life.endedMs ?? ledgerClock()
       const cause = this.causeOf(id)
       const isExplained =
         cause !== undefined &&
@@ -97,7 +99,7 @@ export class History {
         (cause.endedMs ?? Infinity) + aftermathMs >= endedMs
       if (isExplained) return []
       const isStarved = wasHeldUp(endedMs - deathTakesMs, endedMs)
-      const why = `${life?.fenced ?? 'killed'} (at ${endedMs})`
+      const why = `${life.fenced ?? 'killed'} (at ${endedMs})`
       return [{ node, incarnation: id, why, isStarved }]
     })
   }
