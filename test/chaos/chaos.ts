@@ -49,8 +49,9 @@ export interface ChaosResult {
   readonly longestHoldUpMs: number
 }
 
-/** How the servers are set, in milliseconds. */
-export const lostAfterMs = 2500
+/** How the servers are set, in milliseconds. The database is never away for as long as the grace. */
+const lostAfterMs = 2500
+const outageGraceMs = 14_000
 
 /** How long a server that does not prove itself may keep running rows, in milliseconds. */
 const overdueMs = lostAfterMs + 3000
@@ -93,6 +94,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       folder,
       ledgerFile,
       lostAfterMs,
+      outageGraceMs,
       canMount,
       namesBothHosts: options.namesBothHosts,
       dice: new Dice(seed + 1),
@@ -105,6 +107,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       url: () => databases.url,
       ledgerFile,
       overdueMs,
+      outageGraceMs,
       onLoss: incarnation => fleet.noteLoss(incarnation, history),
     })
     ends.unshift(() => observer.stop())

@@ -24,6 +24,7 @@ export interface FleetOptions {
   readonly folder: string
   readonly ledgerFile: string
   readonly lostAfterMs: number
+  readonly outageGraceMs: number
   readonly canMount: boolean
   /** Whether the servers know both hosts and find the primary; else their network leads them to it. */
   readonly namesBothHosts: boolean
@@ -159,7 +160,7 @@ export class Fleet implements World {
   }
 
   #startMember(name: string, proxy: ChaosProxy): Member {
-    const { folder, ledgerFile, lostAfterMs, dice, onProbe } = this.#options
+    const { folder, ledgerFile, lostAfterMs, outageGraceMs, dice, onProbe } = this.#options
     return new Member({
       proxy,
       logFile: join(folder, `${name}.log`),
@@ -170,6 +171,7 @@ export class Fleet implements World {
         dataDir: this.dataFolderOf(name),
         ledger: ledgerFile,
         lostAfter: lostAfterMs,
+        outageGrace: outageGraceMs,
         concurrency: 24,
         pollInterval: '200ms',
         killGrace: '300ms',

@@ -12,6 +12,8 @@ export interface ObserverOptions {
   readonly ledgerFile: string
   /** How long a server that does not prove itself may keep running rows, in milliseconds. */
   readonly overdueMs: number
+  /** How much longer it may, when nobody has seen it since the database came back. */
+  readonly outageGraceMs: number
   /** Told of requests that a lost incarnation left, at the moment when the row says so. */
   readonly onLoss: (incarnation: string) => { node: string; isUnguarded: boolean }
 }
@@ -40,7 +42,7 @@ export class Observer {
 
   constructor(options: ObserverOptions) {
     this.#options = options
-    this.#overdue = new OverdueWatch(options.overdueMs)
+    this.#overdue = new OverdueWatch(options)
     this.#tail = new LedgerTail(options.ledgerFile)
     this.#running = this.#run()
   }

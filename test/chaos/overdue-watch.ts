@@ -7,20 +7,29 @@ export interface Overdue {
   readonly forMs: number
 }
 
+export interface OverdueOptions {
+  /** How long the others may take, in milliseconds. */
+  readonly overdueMs: number
+  /** How much longer, when nobody has seen it since the database came back. */
+  readonly outageGraceMs: number
+}
+
 /** Looks for running rows whose server is gone, and that nobody fails although somebody could. */
 export class OverdueWatch {
   readonly found: Overdue[] = []
-  readonly #longestMs: number
+  readonly #options: OverdueOptions
+  /** Who has proved itself since the database came back. */
+  readonly #seen = new Set<string>()
   #silentSince = new Map<string, number>()
   #provenSince = new Map<string, number>()
 
-  /** @param longestMs how long the others may take, in milliseconds */
-  constructor(longestMs: number) {
-    this.#longestMs = longestMs
+  constructor(options: OverdueOptions) {
+    this.#options = options
   }
 
   /** Nobody can do anything while the database is away; and the others, too, begin to wait anew. */
   forget(): void {
+    this.#seen.clear()
     this.#silentSince.clear()
     this.#provenSince.clear()
   }
@@ -38,16 +47,19 @@ export class OverdueWatch {
       )
       select id::text, proven from owners
       where proven or exists (select from cluster_worker.running where incarnation = owners.id)`)
+    const { overdueMs, outageGraceMs } = this.#options
     const now = ledgerClock()
     const idsOf = (isProven: boolean): string[] =>
       rows.filter(({ proven }) => proven === isProven).map(({ id }) => id)
     this.#provenSince = keepFirst(this.#provenSince, idsOf(true), now)
     this.#silentSince = keepFirst(this.#silentSince, idsOf(false), now)
+    for (const id of idsOf(true)) this.#seen.add(id)
     // One that just came has not seen the silence for long enough.
     const watchedSince = Math.min(Infinity, ...this.#provenSince.values())
     for (const [incarnation, since] of this.#silentSince) {
       const forMs = now - Math.max(since, watchedSince)
-      if (forMs > this.#longestMs) this.found.push({ incarnation, forMs })
+      const graceMs = this.#seen.has(incarnation) ? 0 : outageGraceMs
+      if (forMs > overdueMs + graceMs) this.found.push({ incarnation, forMs })
     }
   }
 }

@@ -31,9 +31,9 @@ const serverStatements = [
   'cluster_worker.finish',
   'cluster_worker.write_steps',
   'cluster_worker.append_log',
-  'cluster_worker.find_silent',
+  'cluster_worker.promote',
+  'pulse',
   reconnecting,
-  'select state from',
 ] as const
 
 export const boundaries: readonly Boundary[] = ['before', 'at completion', 'when ready']
