@@ -22,7 +22,7 @@ export class Dice {
     return this.#random() < part
   }
 
-  pick<T>(list: readonly [T, ...T[]] | readonly T[]): T {
+  pick<T>(list: readonly T[]): T {
     return list[this.whole(0, list.length - 1)] as T
   }
 

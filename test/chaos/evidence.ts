@@ -24,8 +24,8 @@ export interface Evidence {
   /** Incarnations that ended although nothing was done to them that explains it. */
   readonly falseDeaths: readonly FalseDeath[]
   readonly quiet: QuietState
-  /** What was seen to happen, and how often. */
-  readonly probes: ReadonlyMap<string, number>
+  /** What was seen to happen. */
+  readonly happened: ReadonlySet<string>
   /** What must have happened at least once for the run to mean something. */
   readonly wantedProbes: readonly string[]
 }
@@ -94,6 +94,8 @@ export interface FalseDeath {
 export interface QuietState {
   /** Rows that wait or run although nothing should. */
   readonly unfinished: number
+  /** Servers that did not leave when they were asked to. */
+  readonly hanging: readonly string[]
   /** Incarnations that are over and have a lock still. */
   readonly leakedLocks: readonly string[]
   readonly idleInTransaction: number

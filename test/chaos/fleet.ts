@@ -36,6 +36,9 @@ export interface FleetOptions {
 /** How long the end of the commands and the return of the claims are watched, in milliseconds. */
 const longestWatchMs = 20_000
 
+/** How long a server that runs nothing may take to leave, in milliseconds. */
+const longestLeaveMs = 20_000
+
 /** The servers, each with its guardian, behind a proxy of its own. */
 export class Fleet implements World {
   readonly members: readonly Member[]
@@ -147,9 +150,10 @@ export class Fleet implements World {
     return { node, isUnguarded: counts === 'rowFailedUnguarded' }
   }
 
-  /** Lets all of them drain and leave. */
-  async stop(): Promise<void> {
-    await Promise.all(this.members.map(member => member.stop()))
+  /** Lets all of them drain and leave. @returns those that did not, and had to be killed */
+  async stop(): Promise<string[]> {
+    const left = await Promise.all(this.members.map(member => member.stop(longestLeaveMs)))
+    return this.members.flatMap(({ name }, index) => (left[index] ? [] : [name]))
   }
 
   async destroy(): Promise<void> {

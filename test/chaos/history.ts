@@ -1,4 +1,5 @@
 import { writeFile } from 'node:fs/promises'
+import type { Canary } from './canary.ts'
 import type { Evidence, IncarnationRow } from './evidence.ts'
 import type { Planned } from './schedule.ts'
 import { ledgerClock } from './ledger.ts'
@@ -79,12 +80,12 @@ export class History {
 
   /**
    * Servers that ended although no fault explains it.
-   * @param wasHeldUp whether the machine had no time for its programs for a moment between these two
+   * @param canary knows when the machine had no time for its programs
    */
   findFalseDeaths(
     incarnations: readonly IncarnationRow[],
     lives: readonly Life[],
-    wasHeldUp: (fromMs: number, toMs: number) => boolean,
+    canary: Pick<Canary, 'wasHeldUp'>,
   ): Evidence['falseDeaths'] {
     return incarnations.flatMap(({ id, node, state }) => {
       if (state !== 'lost') return []
@@ -98,7 +99,7 @@ export class History {
         cause.startedMs <= endedMs &&
         (cause.endedMs ?? Infinity) + aftermathMs >= endedMs
       if (isExplained) return []
-      const isStarved = wasHeldUp(endedMs - deathTakesMs, endedMs)
+      const isStarved = canary.wasHeldUp(endedMs - deathTakesMs, endedMs)
       const why = `${life.fenced ?? 'killed'} (at ${endedMs})`
       return [{ node, incarnation: id, why, isStarved }]
     })

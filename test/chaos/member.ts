@@ -83,11 +83,18 @@ export class Member {
     this.#child?.stdin?.write(`${JSON.stringify(command)}\n`)
   }
 
-  /** Lets it drain and leave; resolves when it has ended. */
-  async stop(): Promise<void> {
+  /** Lets it drain and leave. @returns whether it has ended in time; else it is killed */
+  async stop(limitMs: number): Promise<boolean> {
+    let isLate = false
+    const timer = setTimeout(() => {
+      isLate = true
+      this.#child?.kill('SIGKILL')
+    }, limitMs)
     this.#isStopping = true
     this.#child?.kill('SIGTERM')
     await this.#living
+    clearTimeout(timer)
+    return !isLate
   }
 
   /** Ends it at once, and its guardian. */

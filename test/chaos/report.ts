@@ -8,7 +8,7 @@ const mostShown = 5
 
 /** The summary of a run, as lines. */
 export function describeResult(result: ChaosResult): string[] {
-  const { history, measurements, evidence, verdicts, longestHoldUpMs } = result
+  const { history, measurements, probes, evidence, verdicts, longestHoldUpMs } = result
   const outcomes = groupBy(evidence.finished, ({ outcome, reason }) => reason ?? outcome)
   const lostRuns = evidence.losses.reduce((sum, { requestIds }) => sum + requestIds.length, 0)
   return [
@@ -21,12 +21,7 @@ export function describeResult(result: ChaosResult): string[] {
     `  ${lostRuns} runs were seen at the moment when they were lost`,
     '',
     'probes',
-    ...table(
-      [...evidence.probes]
-        // Those are above.
-        .filter(([name]) => !/^(fault|outcome): /.test(name))
-        .toSorted(([a], [b]) => (a < b ? -1 : 1)),
-    ),
+    ...table([...probes].toSorted(([a], [b]) => (a < b ? -1 : 1))),
     '',
     'times (ms)',
     ...describeTimes(measurements),

@@ -224,6 +224,7 @@ const planted: [Invariant, what: string, Partial<Evidence>, sentence: string | R
     'the log of request 2 has 3 pieces from 2 to 4',
   ],
   [nothingIsLeft, 'requests that hang', { quiet: { ...quiet, unfinished: 2 } }, /^2 requests/],
+  [nothingIsLeft, 'a server', { quiet: { ...quiet, hanging: ['s1'] } }, /^s1 did not leave/],
   [
     nothingIsLeft,
     'a lock',

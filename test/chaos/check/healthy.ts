@@ -78,13 +78,14 @@ export function healthy(about: Partial<Evidence> = {}): Evidence {
     falseDeaths: [],
     quiet: {
       unfinished: 0,
+      hanging: [],
       leakedLocks: [],
       idleInTransaction: 0,
       preparedTransactions: 0,
       sessionsAfterLeaving: [],
       locksAfterLeaving: 0,
     },
-    probes: new Map([['a cancel is answered: requested', 1]]),
+    happened: new Set(['a cancel is answered: requested']),
     wantedProbes: ['a cancel is answered: requested'],
     ...about,
   }

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { FaultKind } from './fault.ts'
+import type { Fault, FaultKind } from './fault.ts'
 
 // A server proves itself again after a quarter of lostAfter (2.5 s) at the latest, and gives up after 0.6 of it without.
 
@@ -71,13 +71,13 @@ export const blockLoop: FaultKind = {
   },
 }
 
-function freezing(lastsMs: number, mayEnd: boolean) {
+function freezing(lastsMs: number, mayEnd: boolean): Fault {
   return {
     text: `SIGSTOP to the server, SIGCONT after ${Math.round(lastsMs)} ms`,
     lastsMs,
     restMs: mayEnd ? 2500 : 1000,
     mayEnd,
-    inject: async (...[, member]: Parameters<ReturnType<FaultKind['plan']>['inject']>) => {
+    async inject(_world, member) {
       const { life } = member
       member.signal('SIGSTOP')
       await delay(lastsMs)
