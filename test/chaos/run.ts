@@ -39,12 +39,13 @@ async function run(settings: Settings, { folder, canMount }: Inside): Promise<vo
   console.log(`seed ${seed}, ${Math.round(lastsMs / 1000)} s of faults`)
   const work = join(folder, 'chaos')
   try {
+    const possible = settings.kinds.filter(({ needsSmallDisks }) => canMount || !needsSmallDisks)
     const isWhole = lastsMs >= shortestWholeMs && settings.kinds.length > 1
     const result = await runChaos({
       ...settings,
       folder: work,
       canMount,
-      wantedProbes: isWhole ? wantedProbes(settings.kinds) : [],
+      wantedProbes: isWhole ? wantedProbes(possible) : [],
       onLine: line => console.log(line),
       signal: stopping.signal,
     })
@@ -76,7 +77,20 @@ function hardened(verdicts: ChaosResult['verdicts']): ChaosResult['verdicts'] {
 }
 
 function append(file: string, { seed, lastsMs }: Settings, result: ChaosResult): void {
-  const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim()
+  const commit = findCommit()
   if (!existsSync(file)) appendFileSync(file, `${csvHeader}\n`)
   appendFileSync(file, `${csvLine({ seed, commit, seconds: lastsMs / 1000 }, result)}\n`)
+}
+
+function findCommit(): string {
+  try {
+    const words = ['rev-parse', '--short', 'HEAD']
+    return execFileSync('git', words, {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim()
+  } catch {
+    // No clone, or no git.
+    return ''
+  }
 }

@@ -28,6 +28,8 @@ export interface FaultKind {
   readonly weight: number
   /** What it is done to. One server, and the database, suffer one fault at a time. */
   readonly on: 'server' | 'database' | 'anything'
+  /** Whether it can only be done to servers that have a small disk each. */
+  readonly needsSmallDisks?: boolean
   /** Decides all that chance decides, before the run. */
   plan(dice: Dice): Fault
 }

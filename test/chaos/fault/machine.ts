@@ -29,6 +29,7 @@ const tooMuch = 16 * 1024 * 1024
 
 export const fillDisk: FaultKind = {
   name: 'disk full',
+  needsSmallDisks: true,
   weight: 2,
   on: 'server',
   plan: dice => {
