@@ -10,7 +10,7 @@ import type { Dice } from './dice.ts'
 import type { World } from './fault/fault.ts'
 import type { History } from './history.ts'
 import { ledgerClock } from './ledger.ts'
-import { isRunning, type ProcessName } from './live-processes.ts'
+import { isRunning, listRunProcesses, type ProcessName } from './live-processes.ts'
 import type { Measurements } from './measurements.ts'
 import { Member, type Life } from './member.ts'
 import { ChaosProxy } from './proxy/chaos-proxy.ts'
@@ -92,6 +92,10 @@ export class Fleet implements World {
     return join(this.#options.folder, node)
   }
 
+  listCommands(node: string): ProcessName[] {
+    return listRunProcesses(this.#options.ledgerFile).filter(found => found.node === node)
+  }
+
   /** Resolves when all servers claim. */
   async untilReady(signal: AbortSignal): Promise<void> {
     while (this.members.some(({ life }) => !life)) {
@@ -158,9 +162,24 @@ export class Fleet implements World {
 
   async destroy(): Promise<void> {
     await Promise.all(this.members.map(member => member.destroy()))
+    this.#killCommands()
     for (const { proxy } of [...this.members, { proxy: this.workloadProxy }]) await proxy.close()
     if (!this.hasSmallDisks) return
     for (const { name } of this.members) await execute('umount', ['-l', this.dataFolderOf(name)])
+  }
+
+  /** Those of servers that were ended together with their guardians. */
+  #killCommands(): void {
+    for (;;) {
+      const left = listRunProcesses(this.#options.ledgerFile)
+      if (left.length === 0) return
+      for (const { pid } of left)
+        try {
+          process.kill(pid, 'SIGKILL')
+        } catch {
+          // It has ended meanwhile.
+        }
+    }
   }
 
   #startMember(name: string, proxy: ChaosProxy): Member {

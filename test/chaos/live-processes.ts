@@ -12,12 +12,16 @@ export interface RunProcess extends ProcessName {
   readonly node: string
 }
 
-/** All processes of commands that are alive. */
-export function listRunProcesses(): RunProcess[] {
+/**
+ * All processes of commands that are alive.
+ * @param ledgerFile tells those of this run from those of another one
+ */
+export function listRunProcesses(ledgerFile: string): RunProcess[] {
   return readdirSync('/proc')
     .filter(name => /^\d+$/.test(name))
     .flatMap(name => {
       const environment = read(name, 'environ')
+      if (!environment.includes(`CHAOS_LEDGER=${ledgerFile}\0`)) return []
       const requestId = /(?:^|\0)CLUSTER_REQUEST_ID=(\d+)\0/.exec(environment)?.[1]
       const node = /(?:^|\0)CLUSTER_NODE=([^\0]*)\0/.exec(environment)?.[1]
       const startTicks = startTicksOf(Number(name))

@@ -121,7 +121,7 @@ export class Observer {
 
   /** Nothing is awaited here: the row says so now. */
   #sample(lost: readonly FinishRow[]): void {
-    const live = listRunProcesses()
+    const live = listRunProcesses(this.#options.ledgerFile)
     for (const { act, requestId, pid, server, startTicks } of this.#tail.next()) {
       if (pid === server || act === 'end') continue
       const known = this.#commands.get(requestId) ?? []

@@ -14,6 +14,8 @@ export interface World {
   /** The folder of a server's data, on a small disk of its own where that is possible. */
   dataFolderOf(node: string): string
   readonly hasSmallDisks: boolean
+  /** The processes of a server's commands. */
+  listCommands(node: string): ProcessName[]
   onProbe(name: string): void
   /** Measures how long it takes until none of these runs any more. */
   watchGone(commands: readonly ProcessName[]): Promise<void>

@@ -1,4 +1,3 @@
-import { listRunProcesses } from '../live-processes.ts'
 import type { Member } from '../member.ts'
 import type { FaultKind, World } from './fault.ts'
 
@@ -54,7 +53,7 @@ export const killBoth: FaultKind = {
 }
 
 async function killAndWatch(world: World, member: Member): Promise<void> {
-  const commands = listRunProcesses().filter(({ node }) => node === member.name)
+  const commands = world.listCommands(member.name)
   member.signal('SIGKILL')
   await world.watchGone(commands)
 }
