@@ -130,6 +130,7 @@ async function collect(
   const outcomes = new Set(rows.finished.map(({ outcome, reason }) => reason ?? outcome))
   const seen = [
     ...[...outcomes].map(name => `outcome: ${name}`),
+    ...(rows.requests.some(({ compensates }) => compensates !== null) ? ['a compensation'] : []),
     ...[...history.countByKind().keys()].map(name => `fault: ${name}`),
   ]
   return {

@@ -14,6 +14,7 @@ export interface Settings {
   readonly csv: string | undefined
   /** A folder for the ledger and the logs of the servers. */
   readonly keep: string | undefined
+  /** Whether the servers know both hosts and find the primary; else their network leads them to it. */
   readonly namesBothHosts: boolean
   /** Only print what would be done. */
   readonly onlySchedule: boolean
@@ -41,7 +42,7 @@ export function readSettings(args: readonly string[]): Settings {
       ...Object.fromEntries(Object.keys(defaults).map(name => [name, { type: 'string' as const }])),
       schedule: { type: 'boolean' as const },
       strict: { type: 'boolean' as const },
-      'both-hosts': { type: 'boolean' as const },
+      'one-host': { type: 'boolean' as const },
     },
   })
   const given: Record<string, string | boolean | undefined> = { ...defaults, ...values }
@@ -63,7 +64,7 @@ export function readSettings(args: readonly string[]): Settings {
     keep: textOf('keep') || undefined,
     onlySchedule: given['schedule'] === true,
     strict: given['strict'] === true,
-    namesBothHosts: given['both-hosts'] === true,
+    namesBothHosts: given['one-host'] !== true,
   }
 }
 

@@ -17,6 +17,7 @@ export function wantedProbes(kinds: readonly FaultKind[]): string[] {
     'a guardian is replaced',
     'a server fences itself',
     'a server declares another one lost',
+    'a compensation',
     'outcome: succeeded',
     'outcome: cancelled',
     'outcome: server_lost',

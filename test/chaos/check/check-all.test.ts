@@ -171,6 +171,15 @@ const planted: [Invariant, what: string, Partial<Evidence>, sentence: string | R
   ],
   [
     undoneInReverse,
+    'a second undo, by the compensation of a compensation',
+    {
+      requests: [...requests, { id: '5', key: null, compensates: '4', rooms: ['finished'] }],
+      ledger: [...ledger, line('undo', '5', 'a')],
+    },
+    'step a of request 3 was undone twice',
+  ],
+  [
+    undoneInReverse,
     'undos in the order of the steps',
     {
       ledger: [

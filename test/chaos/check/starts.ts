@@ -42,16 +42,18 @@ export const startedAfterClaim: Invariant = {
 
 export const succeededAfterStart: Invariant = {
   name: 'what succeeded was started, and its steps ended',
-  find({ ledger, finished }) {
+  find({ ledger, finished, requests }) {
+    const compensations = new Set(
+      requests.flatMap(({ id, compensates }) => (compensates === null ? [] : [id])),
+    )
     const lines = groupBy(ledger, ({ requestId }) => requestId)
     return finished.flatMap(({ id, outcome }) => {
-      if (outcome !== 'succeeded') return []
+      // A compensation has undos and on-failure steps only.
+      if (outcome !== 'succeeded' || compensations.has(id)) return []
       const own = lines.get(id) ?? []
       const begun = own.filter(({ act }) => act === 'begin').length
       const ended = own.filter(({ act }) => act === 'end').length
-      const undone = own.filter(({ act }) => act === 'undo').length
-      // A compensation has only undos, and succeeds.
-      if (begun === ended && (begun > 0 || undone > 0)) return []
+      if (begun === ended && begun > 0) return []
       return [`request ${id} succeeded; ${begun} of its steps began and ${ended} ended`]
     })
   },

@@ -7,12 +7,14 @@ export const undoneInReverse: Invariant = {
   find: evidence => [...linesByOrigin(evidence)].flatMap(([id, lines]) => findFaults(id, lines)),
 }
 
-/** What a compensation does belongs to the request that it compensates. */
+/** What a compensation does, and one that compensates it, belongs to the request that was lost first. */
 function linesByOrigin({ ledger, requests }: Evidence): Map<string, LedgerLine[]> {
-  const origins = new Map(
-    requests.flatMap(({ id, compensates }) => (compensates === null ? [] : [[id, compensates]])),
-  )
-  return groupBy(ledger, ({ requestId }) => origins.get(requestId) ?? requestId)
+  const compensated = new Map(requests.map(({ id, compensates }) => [id, compensates]))
+  const originOf = (id: string): string => {
+    const lost = compensated.get(id)
+    return lost ? originOf(lost) : id
+  }
+  return groupBy(ledger, ({ requestId }) => originOf(requestId))
 }
 
 function findFaults(id: string, lines: readonly LedgerLine[]): string[] {
