@@ -28,7 +28,7 @@ export const restartDatabase: FaultKind = {
 
 export const promoteStandby: FaultKind = {
   name: 'standby promoted',
-  weight: 1,
+  weight: 2,
   on: 'database',
   plan: dice => {
     const how = dice.pick(ends)

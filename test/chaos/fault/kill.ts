@@ -36,7 +36,7 @@ export const killGuardian: FaultKind = {
 
 export const killBoth: FaultKind = {
   name: 'server and guardian killed',
-  weight: 1,
+  weight: 2,
   on: 'server',
   plan: () => ({
     text: 'SIGKILL to the guardian and the server',
