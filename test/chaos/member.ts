@@ -14,7 +14,8 @@ export interface Life {
   readonly pid: number
   /** Once it has started. */
   incarnation: string | undefined
-  guardian: number | undefined
+  /** Those that it has told of, the newest last. */
+  readonly guardians: number[]
   /** By the ledger's clock. */
   endedMs: number | undefined
   /** When a fault killed it, by the ledger's clock. */
@@ -73,7 +74,10 @@ export class Member {
    * Signals the guardian that this server told us of last, or the one with this id.
    * @returns its process id, if it was there
    */
-  signalGuardian(signal: NodeJS.Signals, pid = this.lives.at(-1)?.guardian): number | undefined {
+  signalGuardian(
+    signal: NodeJS.Signals,
+    pid = this.lives.at(-1)?.guardians.at(-1),
+  ): number | undefined {
     if (pid === undefined || !isGuardianOf(pid, this.name)) return undefined
     process.kill(pid, signal)
     return pid
@@ -100,7 +104,7 @@ export class Member {
   /** Ends it at once, and its guardian. */
   async destroy(): Promise<void> {
     this.#isStopping = true
-    this.signalGuardian('SIGKILL')
+    for (const pid of this.lives.at(-1)?.guardians ?? []) this.signalGuardian('SIGKILL', pid)
     this.#child?.kill('SIGCONT')
     this.#child?.kill('SIGKILL')
     await this.#living
@@ -130,7 +134,7 @@ export class Member {
       node: this.name,
       pid: child.pid ?? 0,
       incarnation: undefined,
-      guardian: undefined,
+      guardians: [],
       endedMs: undefined,
       killedMs: undefined,
       fenced: undefined,
@@ -156,7 +160,7 @@ export class Member {
   #hear(about: Readonly<Record<string, unknown>>, life: Life): void {
     const message = String(about['msg'])
     if (message === 'server started') life.incarnation = String(about['incarnation'])
-    if (message === 'a guardian watches') life.guardian = Number(about['guardian'])
+    if (message === 'a guardian watches') life.guardians.push(Number(about['guardian']))
     if (about['code'] === 'CW_NODE_LOST') life.fenced = message
     this.#options.onLine(message, about)
   }
@@ -165,8 +169,8 @@ export class Member {
 /** Process ids are used again: only a guardian that names this node is meant. */
 function isGuardianOf(pid: number, node: string): boolean {
   try {
-    const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
-    return words.some(word => /guardian\.[jt]s$/.test(word)) && words.includes(node)
+    const title = readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+    return title.replaceAll('\0', '').trim() === `guardian of ${node}`
   } catch {
     return false
   }

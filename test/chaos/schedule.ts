@@ -27,11 +27,11 @@ export function planSchedule(dice: Dice, options: ScheduleOptions): Planned[] {
   let databaseFreeAt = 0
   for (let atMs = 500; atMs < lastsMs; atMs += dice.between(0.2, 1.8) * (1000 / perSecond)) {
     const free = freeAt.flatMap((at, member) => (at <= atMs ? [member] : []))
-    const kind = dice.weigh(
-      kinds.filter(({ on }) =>
-        on === 'database' ? databaseFreeAt <= atMs : on === 'anything' || free.length > 0,
-      ),
+    const possible = kinds.filter(({ on }) =>
+      on === 'database' ? databaseFreeAt <= atMs : on === 'anything' || free.length > 0,
     )
+    if (possible.length === 0) continue
+    const kind = dice.weigh(possible)
     const fault = kind.plan(dice)
     const member = kind.on === 'server' ? dice.pick(free) : dice.whole(0, members - 1)
     const until = atMs + fault.lastsMs + fault.restMs

@@ -39,15 +39,16 @@ export const killBoth: FaultKind = {
   weight: 2,
   on: 'server',
   plan: () => ({
-    text: 'SIGKILL to the guardian and the server',
+    text: 'SIGKILL to all guardians and the server',
     lastsMs: 0,
     restMs: 5000,
     mayEnd: true,
     lossCounts: 'rowFailedUnguarded',
     async inject(_world, member) {
-      if (member.signalGuardian('SIGKILL') === undefined) return false
+      const guardians = member.life?.guardians ?? []
+      const killed = guardians.filter(pid => member.signalGuardian('SIGKILL', pid) !== undefined)
       member.signal('SIGKILL')
-      return true
+      return killed.length > 0
     },
   }),
 }
