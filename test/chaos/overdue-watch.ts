@@ -10,7 +10,7 @@ export interface Overdue {
 export interface OverdueOptions {
   /** How long the others may take, in milliseconds. */
   readonly overdueMs: number
-  /** How much longer, when nobody has seen it since the database came back. */
+  /** How much longer, after the database came back. */
   readonly outageGraceMs: number
 }
 
@@ -18,8 +18,8 @@ export interface OverdueOptions {
 export class OverdueWatch {
   readonly found: Overdue[] = []
   readonly #options: OverdueOptions
-  /** Who has proved itself since the database came back. */
-  readonly #seen = new Set<string>()
+  /** When the database came back, or was first seen. */
+  #eraSince = ledgerClock()
   #silentSince = new Map<string, number>()
   #provenSince = new Map<string, number>()
 
@@ -29,7 +29,7 @@ export class OverdueWatch {
 
   /** Nobody can do anything while the database is away; and the others, too, begin to wait anew. */
   forget(): void {
-    this.#seen.clear()
+    this.#eraSince = ledgerClock()
     this.#silentSince.clear()
     this.#provenSince.clear()
   }
@@ -53,13 +53,13 @@ export class OverdueWatch {
       rows.filter(({ proven }) => proven === isProven).map(({ id }) => id)
     this.#provenSince = keepFirst(this.#provenSince, idsOf(true), now)
     this.#silentSince = keepFirst(this.#silentSince, idsOf(false), now)
-    for (const id of idsOf(true)) this.#seen.add(id)
     // One that just came has not seen the silence for long enough.
     const watchedSince = Math.min(Infinity, ...this.#provenSince.values())
     for (const [incarnation, since] of this.#silentSince) {
       const forMs = now - Math.max(since, watchedSince)
-      const graceMs = this.#seen.has(incarnation) ? 0 : outageGraceMs
-      if (forMs > overdueMs + graceMs) this.found.push({ incarnation, forMs })
+      // Servers that have come since do not know who was seen alive in the database's new life.
+      const isGraceOver = now - this.#eraSince > outageGraceMs + overdueMs
+      if (forMs > overdueMs && isGraceOver) this.found.push({ incarnation, forMs })
     }
   }
 }
