@@ -6,10 +6,11 @@ import { call, command, defineProcess } from '../lib/index.ts'
 import { startCluster } from './support/start-cluster.ts'
 
 t.test('a server that was declared lost stops its work at once, and can start anew', async t => {
+  const undoneFor: (string | undefined)[] = []
   const stubborn = defineProcess({
     name: 'stubborn',
     steps: [
-      call('first', () => 1, { undo: () => t.fail('nothing is undone any more') }),
+      call('first', () => 1, { undo: ({ compensates }) => void undoneFor.push(compensates) }),
       command('ignore', { shell: 'trap "" TERM; echo deaf; sleep 60 & wait; sleep 60' }),
     ],
   })
@@ -28,8 +29,12 @@ t.test('a server that was declared lost stops its work at once, and can start an
   const fenced = once(cluster, 'fenced')
   t.same(await declareLost(db, incarnation, 'another server'), [id])
   t.match(await fenced, [{ code: 'CW_NODE_LOST' }])
-  t.match(await cluster.get(id), { outcome: 'failed', reason: 'server_lost' })
+  const lost = await cluster.get(id)
+  t.match(lost, { outcome: 'failed', reason: 'server_lost' })
+  t.same(undoneFor, [], 'it undoes nothing any more')
   await cluster.start()
+  await cluster.wait(lost.compensatedBy ?? '')
+  t.same(undoneFor, [id], 'the compensation does')
   t.match(await cluster.nodes(), [{ node: 'a', state: 'active' }])
   await db.close()
 })

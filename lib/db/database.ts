@@ -3,7 +3,7 @@ import { ClusterError } from '../errors.ts'
 import { primaryClient } from './primary-client.ts'
 import { hasSearched, Primary } from './primary.ts'
 import { watchReplication } from './replication-warning.ts'
-import type { TimelineMemory } from './timeline.ts'
+import type { TimelineMemory } from '../base/timeline-memory.ts'
 import {
   isConnectionFailure,
   isDatabaseAway,

@@ -12,18 +12,6 @@ export interface Standing {
   readonly startedAt: string
 }
 
-/** The newest timeline that was ever seen of a system. */
-export interface NewestTimeline {
-  readonly system: string
-  readonly timeline: number
-}
-
-/** Keeps the newest timeline when the program ends, for example in a file. */
-export interface TimelineMemory {
-  read(): Promise<NewestTimeline | undefined>
-  write(newest: NewestTimeline): Promise<void>
-}
-
 /**
  * Asks a session where it is, with one statement. The timeline comes from the name of the WAL file that is written
  * now: the control file still has the old one right after a promotion.

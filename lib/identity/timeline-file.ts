@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { NewestTimeline, TimelineMemory } from '../db/timeline.ts'
+import type { NewestTimeline, TimelineMemory } from '../base/timeline-memory.ts'
 import { writeDurably } from './write-durably.ts'
 
 /**

@@ -2,7 +2,7 @@ import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { Loop } from '../base/loop.ts'
 import type { OtherIncarnation } from '../db/pulse.ts'
-import type { NewestTimeline } from '../db/timeline.ts'
+import type { NewestTimeline } from '../base/timeline-memory.ts'
 import { ClusterError, messageOf } from '../errors.ts'
 import {
   fromPlainError,

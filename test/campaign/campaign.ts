@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Cluster, type RequestToEnqueue } from '../../lib/index.ts'
+import { seeded } from '../support/seeded.ts'
 import { readLedger } from './ledger.ts'
 
 export interface CampaignOptions {
@@ -164,16 +165,5 @@ async function compare(cluster: Cluster, ids: string[], ledgerFile: string) {
     succeededWithoutStart,
     neverFinished,
     lost: ids.length - seen,
-  }
-}
-
-/** The small generator "mulberry32" by Tommy Ettinger (public domain): enough to replay a schedule. */
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
   }
 }

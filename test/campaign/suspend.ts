@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Cluster } from '../../lib/index.ts'
-import { seeded } from './campaign.ts'
+import { seeded } from '../support/seeded.ts'
 
 export interface SuspendCampaignOptions {
   url: string

@@ -35,8 +35,8 @@ t.test('a server whose event loop is blocked for good is killed', async t => {
 })
 
 t.test('one whose event loop is blocked for longer than lostAfter is only busy', async t => {
-  const server = await startServer(t, { shells, lostAfter: '1500ms' })
-  const { id } = await server.cluster.enqueue('block', { forMs: 4000 })
+  const server = await startServer(t, { shells, lostAfter: '2s' })
+  const { id } = await server.cluster.enqueue('block', { forMs: 5000 })
   t.match(await server.cluster.wait(id), { outcome: 'succeeded' })
   const [node] = await server.cluster.nodes()
   t.match(node, { state: 'active', succeeded: 1 })

@@ -9,13 +9,19 @@ import type { ClusterOptions } from '../../lib/index.ts'
 export type ServerOrder = Omit<ClusterOptions, 'pool' | 'processes' | 'logger'> & {
   /** The processes that it knows: for each name, the commands of its steps. */
   readonly shells: Readonly<Record<string, readonly string[]>>
+  /** Whether it removes the program that it runs as, its Node, before it starts. */
+  readonly losesNode?: boolean
 }
 
 /** Starts server.ts in a process group of its own, and without what tap adds to the programs that a test starts. */
-export function launchServer(order: ServerOrder, mark: string): ChildProcess {
+export function launchServer(
+  order: ServerOrder,
+  mark: string,
+  node: string = process.execPath,
+): ChildProcess {
   const program = fileURLToPath(new URL('server.ts', import.meta.url))
   const { PATH = '', HOME = '' } = process.env
-  return spawn(process.execPath, [program, JSON.stringify(order)], {
+  return spawn(node, [program, JSON.stringify(order)], {
     detached: true,
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { PATH, HOME, MARK: mark },

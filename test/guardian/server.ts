@@ -1,9 +1,19 @@
-import { call, Cluster, command, defineProcess, type Logger } from '../../lib/index.ts'
+import { rmSync } from 'node:fs'
+import {
+  call,
+  Cluster,
+  command,
+  defineProcess,
+  type ClusterError,
+  type Logger,
+} from '../../lib/index.ts'
 import type { ServerOrder } from './launch-server.ts'
 
 // One server, as a process of its own: node server.ts ORDER. It prints a line of JSON for all that it logs.
 
-const { shells, ...options } = JSON.parse(process.argv[2] ?? '') as ServerOrder
+const { shells, losesNode, ...options } = JSON.parse(process.argv[2] ?? '') as ServerOrder
+
+if (losesNode) rmSync(process.execPath)
 
 const log = (about: object, msg: string): void => console.log(JSON.stringify({ ...about, msg }))
 const logger: Logger = { debug: log, info: log, warn: log, error: log }
@@ -30,5 +40,8 @@ cluster.on('fenced', () => process.exit(75))
 process.on('SIGTERM', () => {
   void cluster.stop().then(() => process.exit(0))
 })
-await cluster.start()
+await cluster.start().catch((error: ClusterError) => {
+  log({ code: error.code, message: error.message }, 'refused')
+  process.exit(1)
+})
 log({}, 'ready')

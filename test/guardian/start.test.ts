@@ -1,58 +1,58 @@
+import { linkSync, rmSync } from 'node:fs'
 import { once } from 'node:events'
 import t from 'tap'
 import type { Test } from 'tap'
-import { Cluster, type Logger } from '../../lib/index.ts'
+import { Cluster } from '../../lib/index.ts'
 import { createDatabase } from '../support/database.ts'
+import { launchServer, readLog } from './launch-server.ts'
 
-const { execPath } = process
-
-t.afterEach(() => void (process.execPath = execPath))
-
-/** A server in this process, and the process id of its guardian. */
-async function openCluster(t: Test) {
+/** A server whose Node can be taken away: then it cannot start another process with it. */
+async function launch(t: Test, { losesNode }: { losesNode: boolean }) {
   const { url } = await createDatabase(t)
-  const guardians: number[] = []
-  const note = (about: object): void => {
-    if ('guardian' in about) guardians.push(Number(about.guardian))
-  }
-  const logger: Logger = { debug: note, info: note, warn: note, error: note }
-  const cluster = new Cluster({
-    connectionString: url,
-    nodeId: 'a',
-    dataDir: t.testdir(),
-    retention: 'forever',
-    lostAfter: '2s',
-    logger,
+  const folder = t.testdir()
+  const node = `${folder}/node`
+  linkSync(process.execPath, node)
+  const child = launchServer(
+    {
+      connectionString: url,
+      nodeId: 'a',
+      dataDir: `${folder}/data`,
+      retention: 'forever',
+      lostAfter: '2s',
+      shells: {},
+      losesNode,
+    },
+    'unused',
+    node,
+  )
+  const ended = once(child, 'exit')
+  t.teardown(async () => {
+    child.kill('SIGKILL')
+    await ended
   })
+  const cluster = new Cluster({ connectionString: url, nodeId: 'test' })
   t.teardown(() => cluster.stop())
-  return { cluster, guardians }
+  return { cluster, ended, waitForLine: readLog(child), takeNode: () => rmSync(node) }
 }
 
 t.test('a server that gets no guardian does not start', async t => {
-  const { cluster } = await openCluster(t)
-  process.execPath = '/nowhere/node'
-  await t.rejects(cluster.start(), {
+  const { cluster, ended, waitForLine } = await launch(t, { losesNode: true })
+  t.match(await waitForLine('refused'), {
     code: 'CW_GUARDIAN',
-    message: 'the guardian could not be started: spawn /nowhere/node ENOENT',
+    message: /^the guardian could not be started: spawn .*ENOENT$/,
   })
-  process.execPath = '/bin/false'
-  await t.rejects(cluster.start(), {
-    code: 'CW_GUARDIAN',
-    message: 'the guardian exited with code 1',
-  })
-  t.match(await cluster.nodes(), [{ node: 'a', state: 'left' }])
-  process.execPath = execPath
-  await cluster.start()
-  t.match(await cluster.nodes(), [{ node: 'a', state: 'active' }])
+  t.same(await ended, [1, null])
+  t.same(await cluster.nodes(), [])
 })
 
-t.test('a server that cannot replace its guardian stops its work', async t => {
-  const { cluster, guardians } = await openCluster(t)
-  await cluster.start()
-  const fenced = once(cluster, 'fenced')
-  process.execPath = '/nowhere/node'
-  process.kill(guardians[0] ?? 0, 'SIGKILL')
-  t.match(await fenced, [
-    { code: 'CW_NODE_LOST', cause: { message: /the guardian was killed by SIGKILL/ } },
-  ])
+t.test('a server that cannot replace its guardians stops its work', async t => {
+  const { ended, waitForLine, takeNode } = await launch(t, { losesNode: false })
+  const guardians = [
+    await waitForLine('a guardian watches'),
+    await waitForLine('a guardian watches'),
+  ]
+  await waitForLine('ready')
+  takeNode()
+  for (const { guardian } of guardians) process.kill(Number(guardian), 'SIGKILL')
+  t.same(await ended, [75, null])
 })

@@ -8,7 +8,7 @@ import { startCluster } from '../support/start-cluster.ts'
 const hello = defineProcess({ name: 'hello', steps: [call('greet', () => 'hello')] })
 
 t.test('a server that loses the database again and again waits a minute', async t => {
-  const { cluster, url } = await startCluster(t, [hello], { lostAfter: '1s', guardian: false })
+  const { cluster, url } = await startCluster(t, [hello], { lostAfter: '2s', guardian: false })
   const db = openDatabase(t, url)
   for (const state of ['active', 'suspended']) {
     const fenced = once(cluster, 'fenced')

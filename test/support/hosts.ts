@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
 import { Database } from '../../lib/db/database.ts'
-import type { TimelineMemory } from '../../lib/db/timeline.ts'
+import type { TimelineMemory } from '../../lib/base/timeline-memory.ts'
 
 /** A database whose URL may name several hosts; closed when the test ends. */
 export function openHosts(t: Test, url: string, timelines?: TimelineMemory): Database {

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer, connect, type Socket } from 'node:net'
 import type { Test } from 'tap'
+import { addressOf, MessageSplitter, typeOf, withAddress } from './protocol.ts'
 
 export interface Proxy {
   /** The database behind the proxy. */
@@ -29,7 +30,7 @@ export async function startProxy(
   { announcedPid, dropsOptions = false }: { announcedPid?: number; dropsOptions?: boolean } = {},
 ): Promise<Proxy> {
   const cuts: Cut[] = []
-  const target = targetOf(url)
+  const target = addressOf(url)
   const clients = new Set<Socket>()
   const server = createServer({ noDelay: true }, client => {
     clients.add(client)
@@ -42,7 +43,7 @@ export async function startProxy(
   const address = server.address()
   const port = typeof address === 'object' && address ? address.port : 0
   return {
-    url: url.replace(/@[^/]*(\/[^?]*)(\?.*)?$/, `@127.0.0.1:${port}$1`),
+    url: withAddress(url, '127.0.0.1', port),
     cut: (text, when) => {
       const { promise, resolve } = Promise.withResolvers<void>()
       cuts.push({ text, when, done: resolve })
@@ -71,15 +72,15 @@ function join(
     cutting?.done()
   }
   let started = false
-  splitMessages(client, { first: 'without type' }, message => {
+  onMessage(client, 'client', message => {
     const text = message.toString('latin1')
     const found = cutting ? -1 : cuts.findIndex(cut => text.includes(cut.text))
     if (found >= 0) [cutting] = cuts.splice(found, 1)
     if (cutting?.when === 'before') finish()
     else upstream.write(dropsOptions ? withoutOptions(message) : message)
   })
-  splitMessages(upstream, {}, message => {
-    const type = String.fromCharCode(message[0] ?? 0)
+  onMessage(upstream, 'server', message => {
+    const type = typeOf(message)
     if (type === 'K' && announcedPid !== undefined) message.writeInt32BE(announcedPid, 5)
     // What is asked after it is ready is what the client sent since.
     const isReady = type === 'Z'
@@ -98,33 +99,13 @@ function withoutOptions(message: Buffer): Buffer {
   return changed
 }
 
-/** Each message of the protocol whole: a type (which the first one of a client has not), a length, and the rest. */
-function splitMessages(
+function onMessage(
   socket: Socket,
-  { first }: { first?: 'without type' },
-  onMessage: (message: Buffer) => void,
+  side: 'client' | 'server',
+  take: (message: Buffer) => void,
 ): void {
-  let rest: Buffer = Buffer.alloc(0)
-  let typeLength = first === undefined ? 1 : 0
+  const splitter = new MessageSplitter(side)
   socket.on('data', chunk => {
-    rest = Buffer.concat([rest, chunk])
-    while (rest.length >= typeLength + 4) {
-      const length = typeLength + rest.readInt32BE(typeLength)
-      if (rest.length < length) return
-      const message = rest.subarray(0, length)
-      rest = rest.subarray(length)
-      typeLength = 1
-      onMessage(Buffer.from(message))
-    }
+    for (const message of splitter.push(chunk)) take(message)
   })
-}
-
-/** Where PostgreSQL listens: a unix socket as our own servers have, or a host and port. */
-function targetOf(url: string): { path: string } | { host: string; port: number } {
-  const parameters = new URLSearchParams(url.split('?')[1])
-  const folder = parameters.get('host')
-  if (folder?.startsWith('/'))
-    return { path: `${folder}/.s.PGSQL.${parameters.get('port') ?? 5432}` }
-  const { hostname, port } = new URL(url)
-  return { host: hostname, port: Number(port) || 5432 }
 }

@@ -76,7 +76,7 @@ export class Replica {
   }
 
   static async create(
-    test: Test,
+    test: Pick<Test, 'teardown'>,
     settings: Readonly<Record<string, string>> = {},
     major?: number,
   ): Promise<Replica> {

@@ -1,0 +1,69 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/** The variable that tells a program that it runs inside, and which folder is its own. */
+const insideVariable = 'CHAOS_INSIDE'
+
+/** Where the program runs: nothing that it kills, mounts or leaves behind is of this world. */
+export interface Inside {
+  readonly folder: string
+  readonly canMount: boolean
+}
+
+/** What this program was told when it was started inside; undefined outside. */
+export function findInside(): Inside | undefined {
+  const folder = process.env[insideVariable]
+  return folder === undefined ? undefined : { folder, canMount: process.getuid?.() === 0 }
+}
+
+/**
+ * Runs this program again. As root on Linux in a process and mount namespace of its own: whatever it kills is its
+ * own, and when it ends, all that it started and wrote ends with it. Without privileges in a folder of its own.
+ *
+ * It is stopped by the end of its standard input, so that it ends in good order however we end.
+ * @returns its exit code
+ */
+export async function runInside(program: string, args: readonly string[]): Promise<number> {
+  const folder = await mkdtemp(join(tmpdir(), 'cw-chaos-'))
+  // The account of the database must reach what is in it.
+  await chmod(folder, 0o711)
+  const isPrivileged = process.platform === 'linux' && process.getuid?.() === 0
+  const words = [...(isPrivileged ? enclosing : []), process.execPath, program, ...args]
+  const [file = '', ...rest] = words
+  const child = spawn(file, rest, {
+    detached: true,
+    stdio: ['pipe', 'inherit', 'inherit'],
+    env: { ...process.env, [insideVariable]: folder, TMPDIR: folder },
+  })
+  const stop = (): void => void child.stdin.end()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
+  try {
+    const [code] = await once(child, 'exit')
+    return typeof code === 'number' ? code : 1
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** The shell is the first process, which collects the orphans; so it must not be replaced by the program. */
+const script = `
+mount -t tmpfs -o mode=1777,size=75% tmpfs "$${insideVariable}" &&
+mount -t tmpfs -o mode=1777 tmpfs /dev/shm &&
+"$0" "$@"
+exit $?
+`
+
+const enclosing = [
+  'unshare',
+  '--mount',
+  '--pid',
+  '--fork',
+  '--kill-child',
+  '--mount-proc',
+  'sh',
+  '-c',
+  script,
+]
