@@ -142,6 +142,7 @@ async function collect(
     losses: observer.losses,
     overdue: observer.overdue,
     falseDeaths: history.findFalseDeaths(rows.incarnations, fleet.lives, canary),
+    suspensions: fleet.suspensions,
     quiet,
     happened: new Set([...probes.keys(), ...seen]),
     wantedProbes,

@@ -23,6 +23,7 @@ export interface Evidence {
   readonly overdue: readonly Overdue[]
   /** Incarnations that ended although nothing was done to them that explains it. */
   readonly falseDeaths: readonly FalseDeath[]
+  readonly suspensions: readonly SuspensionSample[]
   readonly quiet: QuietState
   /** What was seen to happen. */
   readonly happened: ReadonlySet<string>
@@ -45,6 +46,8 @@ export interface RequestRow {
 }
 
 export interface ClaimRow {
+  /** Counts the claims. */
+  readonly seq: number
   readonly id: string
   readonly incarnation: string
   readonly token: string
@@ -88,6 +91,20 @@ export interface FalseDeath {
   readonly why: string
   /** Whether the machine was so busy with other things that it had no time for our programs. */
   readonly isStarved: boolean
+}
+
+/** A server was suspended from its acknowledgement to a moment before it was resumed. */
+export interface SuspensionSample {
+  readonly node: string
+  readonly from: Moment
+  readonly to: Moment
+}
+
+export interface Moment {
+  /** By the ledger's clock. */
+  readonly clockMs: number
+  /** The number of the last claim. */
+  readonly claim: number
 }
 
 /** What is left when nothing more is to be done. */

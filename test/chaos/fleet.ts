@@ -7,6 +7,7 @@ import { Client } from 'pg'
 import { withAddress, type Address } from '../support/protocol.ts'
 import type { Databases } from './databases.ts'
 import type { Dice } from './dice.ts'
+import type { SuspensionSample } from './evidence.ts'
 import type { World } from './fault/fault.ts'
 import type { History } from './history.ts'
 import { ledgerClock } from './ledger.ts'
@@ -42,6 +43,7 @@ const longestLeaveMs = 20_000
 /** The servers, each with its guardian, behind a proxy of its own. */
 export class Fleet implements World {
   readonly members: readonly Member[]
+  readonly suspensions: SuspensionSample[] = []
   readonly databases: Databases
   readonly workloadProxy: ChaosProxy
   readonly hasSmallDisks: boolean
@@ -86,6 +88,10 @@ export class Fleet implements World {
 
   onProbe(name: string): void {
     this.#options.onProbe(name)
+  }
+
+  noteSuspension(sample: SuspensionSample): void {
+    this.suspensions.push(sample)
   }
 
   dataFolderOf(node: string): string {

@@ -27,7 +27,7 @@ export async function readDatabase(client: Client): Promise<Rows> {
     from cluster_worker.request as r left join rooms on rooms.id = r.id
     group by r.id`)
   const { rows: claims } = await client.query<ClaimRow>(
-    'select id::text, incarnation::text, token from chaos.claim order by seq',
+    'select seq::integer, id::text, incarnation::text, token from chaos.claim order by seq',
   )
   const finishColumns = 'id::text, outcome, reason, incarnation::text'
   const { rows: finishes } = await client.query<FinishRow>(

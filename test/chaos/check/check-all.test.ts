@@ -11,9 +11,11 @@ import { everythingHappened } from './probes.ts'
 import { nothingIsLeft } from './quiet.ts'
 import { acknowledgedIsKept, oneRoom } from './requests.ts'
 import { startedAfterClaim, startedOnce, succeededAfterStart } from './starts.ts'
+import { nothingWhileSuspended } from './suspensions.ts'
 import { undoneInReverse } from './undo.ts'
 
-const { ledger, requests, claims, finished, finishes, quiet } = healthy()
+const { ledger, requests, claims, finished, finishes, suspensions, quiet } = healthy()
+const suspension = suspensions[0] as (typeof suspensions)[0]
 const [first, ...others] = finished
 const changedFirst = { id: '1', outcome: 'failed', reason: 'server_lost', incarnation: '10' }
 const done = [line('begin', '1', 'a'), line('end', '1', 'a')]
@@ -36,7 +38,7 @@ const planted: [Invariant, what: string, Partial<Evidence>, sentence: string | R
   [
     startedOnce,
     'a second claim',
-    { claims: [...claims, { id: '1', incarnation: '11', token: 'other' }] },
+    { claims: [...claims, { seq: 5, id: '1', incarnation: '11', token: 'other' }] },
     'request 1 was claimed twice',
   ],
   [
@@ -219,6 +221,18 @@ const planted: [Invariant, what: string, Partial<Evidence>, sentence: string | R
       ],
     },
     'request 1 ran an on-failure step before its last step or undo',
+  ],
+  [
+    nothingWhileSuspended,
+    'a claim',
+    { suspensions: [{ ...suspension, from: { ...suspension.from, claim: 3 } }] },
+    's1 claimed request 4 while it was suspended',
+  ],
+  [
+    nothingWhileSuspended,
+    'a start',
+    { ledger: ledger.map(line => (line.requestId === '4' ? { ...line, clockMs: 1100 } : line)) },
+    's1 started request 4 while it was suspended',
   ],
   [
     logsWithoutGaps,

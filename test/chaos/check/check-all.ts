@@ -8,6 +8,7 @@ import { everythingHappened } from './probes.ts'
 import { nothingIsLeft } from './quiet.ts'
 import { acknowledgedIsKept, oneRoom } from './requests.ts'
 import { startedAfterClaim, startedOnce, succeededAfterStart } from './starts.ts'
+import { nothingWhileSuspended } from './suspensions.ts'
 import { undoneInReverse } from './undo.ts'
 
 export const invariants: readonly Invariant[] = [
@@ -24,6 +25,7 @@ export const invariants: readonly Invariant[] = [
   onlyTheDeadAreLost,
   onlyTheStarvedAreLost,
   undoneInReverse,
+  nothingWhileSuspended,
   logsWithoutGaps,
   nothingIsLeft,
   everythingHappened,

@@ -63,7 +63,12 @@ export function healthy(about: Partial<Evidence> = {}): Evidence {
       compensates: id === '4' ? '3' : null,
       rooms: ['finished'],
     })),
-    claims: finished.map(({ id, incarnation }) => ({ id, incarnation, token: `claim-${id}` })),
+    claims: finished.map(({ id, incarnation }, index) => ({
+      seq: index + 1,
+      id,
+      incarnation,
+      token: `claim-${id}`,
+    })),
     finishes: finished,
     finished,
     incarnations: [
@@ -76,6 +81,9 @@ export function healthy(about: Partial<Evidence> = {}): Evidence {
     losses: [{ node: 's2', requestIds: ['3'], alive: [], isUnguarded: false }],
     overdue: [],
     falseDeaths: [],
+    suspensions: [
+      { node: 's1', from: { clockMs: 1020, claim: 4 }, to: { clockMs: 2000, claim: 4 } },
+    ],
     quiet: {
       unfinished: 0,
       hanging: [],

@@ -1,5 +1,6 @@
 import type { Databases } from '../databases.ts'
 import type { Dice } from '../dice.ts'
+import type { SuspensionSample } from '../evidence.ts'
 import type { Measure } from '../measurements.ts'
 import type { Member } from '../member.ts'
 import type { ProcessName } from '../live-processes.ts'
@@ -17,6 +18,7 @@ export interface World {
   /** The processes of a server's commands. */
   listCommands(node: string): ProcessName[]
   onProbe(name: string): void
+  noteSuspension(sample: SuspensionSample): void
   /** Measures how long it takes until none of these runs any more. */
   watchGone(commands: readonly ProcessName[]): Promise<void>
   /** Measures how long it takes until the first claim, from now on. */

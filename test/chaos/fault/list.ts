@@ -3,6 +3,7 @@ import type { FaultKind } from './fault.ts'
 import { blockLoop, freezeGuardian, freezeServer, freezeServerForGood } from './freeze.ts'
 import { killBoth, killGuardian, killServer } from './kill.ts'
 import { drain, fillDisk, jumpClock } from './machine.ts'
+import { suspendServer } from './suspend.ts'
 import {
   cutAtBoundary,
   cutConnections,
@@ -35,4 +36,5 @@ export const faultKinds: readonly FaultKind[] = [
   jumpClock,
   fillDisk,
   drain,
+  suspendServer,
 ]
