@@ -40,7 +40,7 @@ export interface ClusterOptions {
   passEnv?: readonly string[]
   /** `fast` has shorter defaults for `lostAfter` and the like, for a local network without long pauses. Defaults to `default`. */
   profile?: ProfileName
-  /** How long a server that vanished is waited for before it is declared lost. Defaults to `7s`, or `2.5s` with the profile `fast`; 2 s at least. */
+  /** How long a server that vanished is waited for before it is declared lost. Defaults to `5s`, or `2s` with the profile `fast`; 2 s at least. */
   lostAfter?: Duration
   /** How long work goes on while every host of the database refuses connections, as in a restart. Defaults to `40s`. */
   outageGrace?: Duration

@@ -45,8 +45,8 @@ export interface ServerOptions {
 export type ProfileName = 'default' | 'fast'
 
 const profiles: Readonly<Record<ProfileName, Pick<ServerOptions, 'lostAfter'>>> = {
-  default: { lostAfter: 7000 },
-  fast: { lostAfter: 2500 },
+  default: { lostAfter: 5000 },
+  fast: { lostAfter: 2000 },
 }
 
 export type OptionName = keyof ServerOptions
@@ -163,7 +163,7 @@ export const options: { readonly [Name in OptionName]: Option<ServerOptions[Name
   },
   lostAfter: {
     ...duration('500ms', '1h'),
-    ...byDefault(profiles.default.lostAfter, '7s; 2.5s with the profile fast'),
+    ...byDefault(profiles.default.lostAfter, '5s; 2s with the profile fast'),
     usedBy: ['server'],
     description: 'How long the others wait for a server that vanished before they declare it lost.',
   },

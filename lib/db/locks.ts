@@ -7,13 +7,15 @@ import type { Tables } from './tables.ts'
  *
  * - `node`: a node id belongs to one live server. The number is `node.seq`.
  * - `incarnation`: held as long as an incarnation proves that it is alive. The number is `incarnation.id`.
+ * - `witness`: the beat of an incarnation's pulse, another number with each, so that the others see it move without a
+ *   row being written. Shared, because two incarnations may have the same; the session says whose it is.
  *
  * (The migration's lock, in migrate.ts, has keys of its own: it is taken before any table exists.)
  *
  * Locks are only ever tried, never waited for: a waiting session holds a snapshot, which blocks vacuum
  * and `create index concurrently`.
  */
-export type LockKind = 'node' | 'incarnation'
+export type LockKind = 'node' | 'incarnation' | 'witness'
 
 /** Tries to take a lock for as long as the session lives; false when another session has it. */
 export async function tryLock(
@@ -52,9 +54,18 @@ export function isHeld(t: Tables, kind: LockKind, number: string): string {
       and held.classid = '${t[kind]}'::regclass and held.objid::bigint = ${number})`
 }
 
-/** The keys of the lock whose number is the statement's first parameter. */
-function keys(t: Tables, kind: LockKind): string {
-  return `${signed(`'${t[kind]}'::regclass::oid`)}, ${signed('$1')}`
+/** An SQL query: the `number` of each lock of this kind that is held, and the `pid` of the session. */
+export function heldNumbers(t: Tables, kind: LockKind): string {
+  return `
+    select held.objid::bigint as number, held.pid from pg_locks as held
+    where held.locktype = 'advisory' and held.granted and held.objsubid = 2
+      and held.database = (select oid from pg_database where datname = current_database())
+      and held.classid = '${t[kind]}'::regclass`
+}
+
+/** The two keys of a lock, for PostgreSQL's functions; the number is an SQL expression. */
+export function keys(t: Tables, kind: LockKind, number = '$1'): string {
+  return `${signed(`'${t[kind]}'::regclass::oid`)}, ${signed(number)}`
 }
 
 /** pg_locks shows a key as an unsigned number of 32 bits; the lock functions take it signed. */

@@ -1,13 +1,16 @@
 import type { Queryable } from './database.ts'
-import { isHeld } from './locks.ts'
+import { heldNumbers, keys } from './locks.ts'
 import type { Tables } from './tables.ts'
 
 export interface PulseQuestion {
   readonly incarnation: string
   /** The lanes in which to look for work; none to leave the queue and the schedule alone. */
   readonly lanes: readonly number[] | undefined
-  /** Which other incarnations to tell of. */
-  readonly others: 'none' | 'silent' | 'all'
+  /** Whether to tell of the other incarnations. */
+  readonly isWatching: boolean
+  /** The beat of this pulse, an integer of up to 31 bits, and the one before on the same session. */
+  readonly beat: number
+  readonly last: number | undefined
 }
 
 export interface Pulse {
@@ -28,8 +31,8 @@ export interface Pulse {
 export interface OtherIncarnation {
   readonly id: string
   readonly node: string
-  /** No session proves it. */
-  readonly isSilent: boolean
+  /** Changes with each of its pulses; null when no session proves it. */
+  readonly beat: string | null
   /** How many sessions have proved it so far. */
   readonly sessions: number
   /** How long its silence must last before it may be declared lost. */
@@ -40,12 +43,12 @@ export interface OtherIncarnation {
 
 /**
  * All that a server asks the database for again and again, in one statement that only reads: it waits for no row
- * lock and writes nothing. It is run on the witness's own session, and its answer proves that the incarnation lives.
+ * lock and writes nothing. What the others see of it is an advisory lock, another one with each pulse. It is run on the witness's own session, and its answer proves that the incarnation lives.
  */
 export async function pulse(
   session: Queryable,
   t: Tables,
-  { incarnation, lanes, others }: PulseQuestion,
+  { incarnation, lanes, isWatching, beat, last }: PulseQuestion,
 ): Promise<Pulse> {
   const { rows } = await session.query<Pulse>({
     name: lanes ? 'pulse' : 'pulse_alone',
@@ -60,21 +63,34 @@ export async function pulse(
           where me.id = $1 and (n.control <> me.control_seen or exists (
             select from ${t.suspension} as s where s.node = me.node and s.cleared_at is null))
         ) as "hasOrders",
-        ${lanes ? work(t, '$3') : nothing},
-        case when $2 <> 'none' then (
-          select coalesce(jsonb_agg(other), '[]') from (
-            select i.id::text, i.node, not ${isHeld(t, 'incarnation', 'i.id')} as "isSilent",
-              coalesce(w.sessions, 0) as sessions,
-              i.lost_after_ms as "lostAfterMs", i.outage_grace_ms as "outageGraceMs"
-            from ${t.incarnation} as i left join ${t.witness} as w on w.incarnation = i.id
-            where i.state = 'alive' and i.id <> $1
-          ) as other
-          where $2 = 'all' or "isSilent"
-        ) end as others`,
-    values: [incarnation, others, ...(lanes ? [lanes] : [])],
+        ${lanes ? work(t, '$5') : nothing},
+        case when $2 then (${others(t)}) end as others,
+        pg_try_advisory_lock_shared(${keys(t, 'witness', '$3::integer')}) as beats,
+        case when $4::integer is not null
+          then pg_advisory_unlock_shared(${keys(t, 'witness', '$4')}) end as ends`,
+    values: [incarnation, isWatching, beat, last ?? null, ...(lanes ? [lanes] : [])],
   })
   return rows[0] as Pulse
 }
+
+/** The locks are read once, and not for each incarnation. */
+const others = (t: Tables): string => `
+          with held as materialized (${heldNumbers(t, 'incarnation')}),
+          beat as materialized (
+            select pid, string_agg(number::text, ' ' order by number) as beats
+            from (${heldNumbers(t, 'witness')}) as beat group by pid
+          )
+          select coalesce(jsonb_agg(other), '[]') from (
+            select i.id::text, i.node,
+              case when held.number is not null then coalesce(beat.beats, '') end as beat,
+              coalesce(w.sessions, 0) as sessions,
+              i.lost_after_ms as "lostAfterMs", i.outage_grace_ms as "outageGraceMs"
+            from ${t.incarnation} as i
+            left join ${t.witness} as w on w.incarnation = i.id
+            left join held on held.number = i.id
+            left join beat on beat.pid = held.pid
+            where i.state = 'alive' and i.id <> $1
+          ) as other`
 
 const work = (t: Tables, lanes: string): string => `
         exists (

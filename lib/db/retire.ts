@@ -19,7 +19,7 @@ export async function retireNode(
     const incarnation = await aliveIncarnation(client, t, node)
     if (incarnation !== undefined || retiredAt) return incarnation
     await client.query({
-      text: `update ${t.node} set retired_at = clock_timestamp(), retired_by = $2 where id = $1`,
+      text: `update ${t.node} set retired_at = clock_timestamp(), retired_by = $2, instance = null where id = $1`,
       values: [node, who],
     })
     await client.query({

@@ -16,6 +16,8 @@ export interface Limits {
   readonly proveMs: number
   /** How long until somebody else must stop it: it should have stopped its work by then. */
   readonly trustMs: number
+  /** When PostgreSQL ends a session that is silent. Only to clean up: the others see before that it does not move. */
+  readonly endMs: number
   /** How much longer than `proveMs` it goes on while the database is known to be away. */
   readonly outageGraceMs: number
 }
@@ -37,6 +39,7 @@ export function limitsOf(given: { lostAfterMs: number; outageGraceMs: number }):
     watchMs: part(0.19),
     proveMs: part(0.6),
     trustMs: part(0.8),
+    endMs: part(1.6),
     outageGraceMs,
   }
 }

@@ -14,9 +14,11 @@ export function openSession(
   limits: Limits,
   synchronousCommit: 'on' | 'off',
 ): Promise<pg.Client> {
-  const { proveMs, connectMs, answerMs, statementMs } = limits
+  const { endMs, connectMs, answerMs, statementMs } = limits
   const settings = {
-    idle_session_timeout: proveMs,
+    idle_session_timeout: endMs,
+    // Each pulse is the same statement with other values.
+    plan_cache_mode: 'force_generic_plan',
     statement_timeout: statementMs,
     lock_timeout: statementMs,
     ...(synchronousCommit === 'off' && { synchronous_commit: 'off' }),

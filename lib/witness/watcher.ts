@@ -1,14 +1,16 @@
 import type { OtherIncarnation } from '../db/pulse.ts'
 
-interface Silence {
+/** The last that was seen of an incarnation, and since when nothing else was. */
+interface Sight {
   readonly since: number
+  readonly beat: string | null
   readonly sessions: number
 }
 
 /**
- * Watches the other incarnations through what one server sees of them. One that is silent without a break for its
- * `lostAfterMs`, by this server's own clock, may be declared lost. Time counts only from when this server itself saw
- * the silence, and anew after each failed look.
+ * Watches the other incarnations through what one server sees of them. One whose beat does not change, or that no
+ * session proves, without a break for its `lostAfterMs`, by this server's own clock, may be declared lost. Time counts
+ * only from when this server itself saw it so first, and anew after each failed look.
  *
  * A database that starts anew, or another one that takes over, has freed all locks at once. Whom nobody has seen
  * since may still wait for the database where it was, and gets its `outageGraceMs` on top, from when this era of
@@ -16,7 +18,7 @@ interface Silence {
  */
 export class Watcher {
   readonly #lostAfterMs: number
-  #silences = new Map<string, Silence>()
+  #sights = new Map<string, Sight>()
   /** Seen in this era, as long as not everybody has been seen; then undefined. */
   #seen: Set<string> | undefined = new Set()
   #eraSince = 0
@@ -26,11 +28,6 @@ export class Watcher {
     this.#lostAfterMs = lostAfterMs
   }
 
-  /** Which other incarnations the next look must tell of. */
-  get asksFor(): 'silent' | 'all' {
-    return this.#seen ? 'all' : 'silent'
-  }
-
   /** This is not the database that was seen before, or none was. @param since when it was first seen by anybody */
   beginEra(since: number): void {
     this.#eraSince = since
@@ -38,9 +35,9 @@ export class Watcher {
     this.forget()
   }
 
-  /** Nothing could be seen: whoever was silent may have proved itself meanwhile. */
+  /** Nothing could be seen: anybody may have proved itself meanwhile. */
   forget(): void {
-    this.#silences.clear()
+    this.#sights.clear()
   }
 
   /**
@@ -54,22 +51,22 @@ export class Watcher {
     sentAt: number,
     receivedAt: number,
   ): OtherIncarnation[] {
-    const silent = others.filter(other => other.isSilent)
-    this.#silences = new Map(
-      silent.map(({ id, sessions }) => {
-        const known = this.#silences.get(id)
-        return [id, known?.sessions === sessions ? known : { since: receivedAt, sessions }]
-      }),
-    )
-    for (const { id, isSilent } of others) if (!isSilent) this.#seen?.add(id)
-    const lost = silent.filter(other => this.#isLost(other, sentAt))
-    if (silent.length === 0) this.#seen = undefined
+    this.#sights = new Map(others.map(other => [other.id, this.#see(other, receivedAt)]))
+    for (const { id, beat } of others) if (beat !== null) this.#seen?.add(id)
+    const lost = others.filter(other => this.#isLost(other, sentAt))
+    if (others.every(({ beat }) => beat !== null)) this.#seen = undefined
     return lost
+  }
+
+  #see({ id, beat, sessions }: OtherIncarnation, now: number): Sight {
+    const known = this.#sights.get(id)
+    const isSame = known?.beat === beat && known.sessions === sessions
+    return isSame ? known : { since: now, beat, sessions }
   }
 
   #isLost({ id, lostAfterMs, outageGraceMs }: OtherIncarnation, sentAt: number): boolean {
     const boundMs = Math.max(lostAfterMs, this.#lostAfterMs)
-    const since = this.#silences.get(id)?.since ?? sentAt
+    const since = this.#sights.get(id)?.since ?? sentAt
     if (sentAt - since < boundMs) return false
     const isSeen = this.#seen === undefined || this.#seen.has(id)
     return isSeen || sentAt - this.#eraSince >= outageGraceMs + boundMs

@@ -6,10 +6,11 @@ import { readEra } from '../db/era.ts'
 import { beginIncarnation, countSession, type NodeDescription } from '../db/incarnations.ts'
 import { tryLock } from '../db/locks.ts'
 import { nodeIdTaken } from '../db/node-identity.ts'
-import { pulse, type OtherIncarnation, type Pulse } from '../db/pulse.ts'
+import type { OtherIncarnation } from '../db/pulse.ts'
 import type { Tables } from '../db/tables.ts'
-import { isConnectionFailure, sqlStateOf } from '../db/translate-error.ts'
+import { isConnectionFailure } from '../db/translate-error.ts'
 import { ClusterError } from '../errors.ts'
+import { PulseSender } from './pulse-sender.ts'
 import { declaredLost, overdue } from './reasons.ts'
 import { endSession, openSession, pidOf, type Connect } from './session.ts'
 import { limitsOf, type Limits } from './limits.ts'
@@ -63,9 +64,6 @@ export interface Look {
   readonly dueInMs: number | null
 }
 
-/** How long the queue and the schedule are left alone after a look at them took too long, in milliseconds. */
-const sparedMs = 30_000
-
 /**
  * The proof that this incarnation is alive: a database session of its own that holds the incarnation's lock.
  * A crash ends the session at once; when the server freezes or the network is cut, PostgreSQL ends it because it
@@ -76,14 +74,13 @@ export class Witness {
   readonly #limits: Limits
   readonly incarnation: string
   readonly #loop: Loop
+  readonly #pulses: PulseSender
   #session: pg.Client | undefined
   /** When the last answered pulse was sent, or the last that the database was away for. */
   #provenAt: number
   /** The same without those that it was away for. */
   #answeredAt: number
-  #watchedAt = -Infinity
   #toldAt = -Infinity
-  #spareUntil = -Infinity
   #eraId = ''
   #backendPid: number | undefined
   #deadline: NodeJS.Timeout | undefined
@@ -102,7 +99,10 @@ export class Witness {
     this.#session = session
     this.#provenAt = sentAt
     this.#answeredAt = sentAt
-    this.#loop = new Loop({ name: 'witness', pass: () => this.#pass(), onError: options.on.error })
+    const { t, lanes, on } = options
+    const { watchMs } = this.#limits
+    this.#pulses = new PulseSender({ t, incarnation, lanes, watchMs, onError: on.error })
+    this.#loop = new Loop({ name: 'witness', pass: () => this.#pass(), onError: on.error })
   }
 
   /**
@@ -175,7 +175,7 @@ export class Witness {
     const { on, clock, watcher } = this.#options
     const session = (this.#session ??= await this.#openSessionAgain())
     const askedAt = clock()
-    const { isAlive, others, cancels, hasOrders, isQueued, dueInMs } = await this.#ask(
+    const { isAlive, others, cancels, hasOrders, isQueued, dueInMs } = await this.#pulses.send(
       session,
       askedAt,
     )
@@ -186,26 +186,8 @@ export class Witness {
     const wasAsked = isQueued !== null
     on.look({ cancels, hasOrders, isQueued: isQueued ?? true, dueInMs: wasAsked ? dueInMs : 0 })
     if (!others) return
-    this.#watchedAt = askedAt
     const lost = watcher.observe(others, askedAt, clock())
     if (lost.length > 0) on.silent(lost)
-  }
-
-  /** A queue full of rows that nobody may remove yet can make the look at it slow, but not the proof. */
-  async #ask(session: pg.Client, now: number): Promise<Pulse> {
-    const { t, lanes, watcher, on } = this.#options
-    const { incarnation } = this
-    const isWatching = now - this.#watchedAt >= this.#limits.watchMs
-    const others = isWatching ? watcher.asksFor : 'none'
-    try {
-      const asked = now < this.#spareUntil ? undefined : lanes
-      return await pulse(session, t, { incarnation, lanes: asked, others })
-    } catch (error) {
-      if (sqlStateOf(error) !== queryCanceled) throw error
-      this.#spareUntil = now + sparedMs
-      on.error(error, 'look')
-      return pulse(session, t, { incarnation, lanes: undefined, others: 'none' })
-    }
   }
 
   async #openSessionAgain(): Promise<pg.Client> {
@@ -293,6 +275,3 @@ export class Witness {
     return overdue(this.#options.clock() - this.#answeredAt, cause)
   }
 }
-
-/** The server's `statement_timeout` was over. */
-const queryCanceled = '57014'

@@ -1,3 +1,5 @@
+import { readdirSync } from 'node:fs'
+import { basename } from 'node:path'
 import { Pool } from 'pg'
 import t from 'tap'
 import type { Test } from 'tap'
@@ -11,7 +13,9 @@ import { createDatabase } from '../support/database.ts'
 import { addLane, addServer, openDatabase, success } from '../support/rows.ts'
 import { until, untilBlocked } from '../support/until.ts'
 
-const names = ['001_rooms', '002_functions']
+const names = readdirSync(new URL('../../migrations', import.meta.url))
+  .map(file => basename(file, '.sql'))
+  .toSorted()
 
 async function openEmpty(t: Test) {
   const database = await createDatabase(t, { template: false })

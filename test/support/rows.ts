@@ -5,7 +5,7 @@ import { Database } from '../../lib/db/database.ts'
 import type { Finish } from '../../lib/db/finish.ts'
 import { beginIncarnation, type NodeDescription } from '../../lib/db/incarnations.ts'
 import { registerNode } from '../../lib/db/node-identity.ts'
-import { pulse, type OtherIncarnation } from '../../lib/db/pulse.ts'
+import { isHeld } from '../../lib/db/locks.ts'
 import type { StepRecord } from '../../lib/base/record.ts'
 import { createDatabase, type TestDatabaseOptions } from './database.ts'
 
@@ -81,9 +81,13 @@ export function describeNode(node: string): NodeDescription {
 }
 
 /** The incarnations that should be alive but that no session proves. */
-export async function findSilent(db: Database): Promise<OtherIncarnation[]> {
-  const { others } = await pulse(db, db.t, { incarnation: '0', lanes: undefined, others: 'silent' })
-  return [...(others ?? [])]
+export async function findSilent(db: Database): Promise<{ id: string; node: string }[]> {
+  const { rows } = await db.query<{ id: string; node: string }>({
+    text: `
+      select id, node from ${db.t.incarnation}
+      where state = 'alive' and not ${isHeld(db.t, 'incarnation', 'incarnation.id')} order by id`,
+  })
+  return rows
 }
 
 export interface RowsToAdd {

@@ -21,7 +21,7 @@ t.test('gives the request, by its id or its process, in the state that is asked 
   await t.rejects(waitForRequest(cluster, id, { timeout: '1ms' }), {
     code: 'CW_WAIT_TIMEOUT',
     message:
-      /^request \d+ \(waits\) is not finished within 0.001 s: it is running on the server a\n.*\nservers: a is alive and runs 1$/s,
+      /^request \d+ \(waits\) is not finished within 0.001 s: it is running on the server a\n.*\nservers: a is active and runs 1$/s,
   })
   openGate()
   t.match(await waitForRequest(cluster, { process: 'waits' }), { id, outcome: 'succeeded' })
@@ -45,7 +45,7 @@ t.test('says all that is known of a request that does not come', async t => {
         'the end of its output:',
         'compiling',
         'no space left',
-        'servers: a is alive and runs 0$',
+        'servers: a is active and runs 0$',
       ].join('\\n'),
     ),
   })

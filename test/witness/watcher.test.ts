@@ -4,8 +4,8 @@ import { Watcher } from '../../lib/witness/watcher.ts'
 
 const own = 5000
 const one = { id: '1', node: 'one', sessions: 1, lostAfterMs: own, outageGraceMs: 20_000 }
-const silent: OtherIncarnation = { ...one, isSilent: true }
-const proved: OtherIncarnation = { ...one, isSilent: false }
+const silent: OtherIncarnation = { ...one, beat: null }
+const proved: OtherIncarnation = { ...one, beat: '1' }
 
 /** A watcher that has seen everybody alive in an old era, with a clock that the test moves. */
 function openWatcher({ isSettled = true } = {}) {
@@ -53,6 +53,18 @@ t.test('one that proves itself in between begins anew, seen or not', async t => 
   t.same(look(1, again), ['1'])
 })
 
+t.test('one whose session is there but does not move is as lost as one without', async t => {
+  const { look } = openWatcher()
+  const beat = (beat: string): OtherIncarnation => ({ ...one, beat })
+  look(0, beat('1'))
+  t.same(look(own - 1, beat('1')), [])
+  t.same(look(own, beat('2')), [], 'it has moved')
+  t.same(look(own - 1, beat('2')), [])
+  t.same(look(1, beat('2')), ['1'])
+  t.same(look(0, silent), [], 'its session has ended: it may have moved before that')
+  t.same(look(own, silent), ['1'])
+})
+
 t.test('a look that fails makes every silence begin anew', async t => {
   const { watcher, look } = openWatcher()
   look(0, silent)
@@ -76,16 +88,12 @@ t.test('whom nobody has seen since the database began anew gets its outage grace
   const { watcher, state, look } = openWatcher()
   const back = { ...silent, id: '2' }
   watcher.beginEra(state.now)
-  t.equal(watcher.asksFor, 'all')
   look(0, silent, back)
-  look(0, silent, { ...back, isSilent: false })
+  look(0, silent, { ...back, beat: '1' })
   look(0, silent, back)
   t.same(look(own, silent, back), ['2'], 'this one came back, and went again')
   t.same(look(one.outageGraceMs - 1, silent), [])
   t.same(look(1, silent), ['1'])
-  t.equal(watcher.asksFor, 'all')
-  look(0)
-  t.equal(watcher.asksFor, 'silent', 'everybody was seen')
 })
 
 t.test('an era that somebody saw long ago needs no grace', async t => {
