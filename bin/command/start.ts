@@ -32,7 +32,7 @@ export const startCommand: Command = defineCommand({
     const { startServer } = await import('../start-server.ts')
     return startServer(given, {
       migrate: given.migrate === true,
-      takeIdentity: given['take-identity'] === true,
+      takeIdentity: given.takeIdentity === true,
     })
   },
 })

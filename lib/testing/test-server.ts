@@ -79,7 +79,10 @@ export async function startTestServer(
         `the server ${nodeId} ended (${end}) before it had joined:\n${output}`,
       )
     const now = await find(cluster, nodeId)
-    return now?.state === 'active' && now.incarnation !== before
+    // It is in the database some moments before its guardians watch over it.
+    return (
+      now?.state === 'active' && now.incarnation !== before && output.includes('"server started"')
+    )
   }
   try {
     await waitUntil(hasJoined, () => `the server ${nodeId} did not join:\n${output}`)

@@ -2,6 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { openBootClock } from '../base/clock.ts'
 import { openDatabase, type ConnectionSettings } from '../db/connection-settings.ts'
 import type { Database } from '../db/database.ts'
+import { translateError } from '../db/translate-error.ts'
 import { startGuardians, type Guardians } from '../guardian/start-guardians.ts'
 import type { ClusterError } from '../errors.ts'
 import { toPlainError, type Order, type Report, type WitnessSettings } from './message.ts'
@@ -108,6 +109,6 @@ try {
 } catch (error) {
   guardians?.abandon()
   await witness?.end()
-  tell({ is: 'failed', error: toPlainError(error) })
+  tell({ is: 'failed', error: toPlainError(translateError(error)) })
   parentPort?.close()
 }

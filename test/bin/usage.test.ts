@@ -40,7 +40,7 @@ t.test('the help of a command shows its flags, with their defaults', async t => 
     const { code, stdout } = await runBinary(t, words)
     t.equal(code, 0)
     t.match(stdout, /--concurrency .*\[default: 10\]/s)
-    t.match(stdout, /--lost-after .*\[default: 5s\]/s)
+    t.match(stdout, /--lost-after .*\[default: 5s; /s)
     t.match(stdout, /--config/)
   }
   const { code, stdout } = await runBinary(t, ['show', '--help'])
