@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import pg from 'pg'
 import { claim } from '../../lib/db/claim.ts'
 import { Database } from '../../lib/db/database.ts'
 import { publishProcesses } from '../../lib/db/definitions.ts'
@@ -8,6 +7,7 @@ import { beginIncarnation, registerNode } from '../../lib/db/incarnations.ts'
 import { packageVersion } from '../../lib/version.ts'
 import type { BenchClient, Contender } from '../contender.ts'
 import { contender as ours } from './cluster-worker.ts'
+import { openPool } from '../pool.ts'
 
 const loops = 2
 const batch = 500
@@ -76,7 +76,7 @@ function openDatabase(url: string, maxConnections: number): Database {
 /** Enqueues by the statement that the library sends, without its checks and its hint. */
 async function openBareClient(url: string): Promise<BenchClient> {
   const client = await ours.openClient(url)
-  const pool = new pg.Pool({ connectionString: url, max: 10 })
+  const pool = openPool(url, 10)
   const insert = (jobs: readonly { kind: string; n: number; priority: number }[]) =>
     pool.query({
       name: 'enqueue',

@@ -1,11 +1,11 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import pg from 'pg'
 import { call, Cluster, command, defineProcess, type Process } from '../../lib/index.ts'
 import { packageVersion } from '../../lib/version.ts'
 import type { BenchClient, Contender, Job } from '../contender.ts'
 import type { Ledger } from '../ledger.ts'
+import { openPool } from '../pool.ts'
 
 /** The slots of one server: as many as the claims and finishes under way can carry. */
 const concurrency = 2000
@@ -49,7 +49,7 @@ export const contender: Contender = {
 
 async function openClusterClient(url: string): Promise<BenchClient> {
   const cluster = new Cluster({ connectionString: url })
-  const pool = new pg.Pool({ connectionString: url, max: 1 })
+  const pool = openPool(url)
   const known = new Map<string, Process>()
   // As an application that shares its definitions with the servers.
   const processOf = (kind: string): Process => {

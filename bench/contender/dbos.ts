@@ -1,7 +1,7 @@
 import { DBOS, DBOSClient } from '@dbos-inc/dbos-sdk'
-import pg from 'pg'
 import type { BenchClient, Contender } from '../contender.ts'
 import { installedVersion } from '../contenders.ts'
+import { openPool } from '../pool.ts'
 
 const queueName = 'bench'
 const pollMs = 10
@@ -56,7 +56,7 @@ async function openClient(url: string): Promise<BenchClient> {
     logger: silent,
     applicationName: 'bench',
   })
-  const pool = new pg.Pool({ connectionString: url, max: 1 })
+  const pool = openPool(url)
   const count = async (states: string): Promise<number> => {
     const { rows } = await pool.query<{ count: number }>(
       `select count(*)::integer as count from dbos.workflow_status where status in (${states})`,

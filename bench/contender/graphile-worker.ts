@@ -1,7 +1,7 @@
 import { Logger, makeWorkerUtils, run, runMigrations } from 'graphile-worker'
-import pg from 'pg'
 import type { BenchClient, Contender } from '../contender.ts'
 import { installedVersion } from '../contenders.ts'
+import { openPool } from '../pool.ts'
 
 const silent = new Logger(() => () => undefined)
 
@@ -40,7 +40,7 @@ export const contender: Contender = {
 
 async function openClient(url: string): Promise<BenchClient> {
   const utils = await makeWorkerUtils({ connectionString: url, logger: silent, maxPoolSize: 10 })
-  const pool = new pg.Pool({ connectionString: url, max: 1 })
+  const pool = openPool(url)
   return {
     // Its smaller numbers run first.
     enqueue: ({ kind, n, priority }) => utils.addJob(kind, { n }, { priority: -priority }),

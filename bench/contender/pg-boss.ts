@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import pg from 'pg'
 import { PgBoss } from 'pg-boss'
 import type { BenchClient, Contender, Job } from '../contender.ts'
 import { installedVersion } from '../contenders.ts'
+import { openPool } from '../pool.ts'
 
 const loops = 4
 const batchSize = 500
@@ -62,7 +62,7 @@ export async function startPgBoss(url: string, useListenNotify = false): Promise
 /** @param notify whether an enqueue wakes the workers */
 export async function openPgBossClient(url: string, notify = false): Promise<BenchClient> {
   const boss = await startPgBoss(url, notify)
-  const pool = new pg.Pool({ connectionString: url, max: 1 })
+  const pool = openPool(url)
   const queues = new Map<string, Promise<void>>()
   const ensureQueue = (kind: string): Promise<void> => {
     const made = queues.get(kind) ?? boss.createQueue(kind, { notify })

@@ -1,6 +1,7 @@
 import type { Judgement } from '../judge.ts'
 import type { BenchResult, CaseResult } from '../run-bench.ts'
 import { showSpread, spreadOver } from './figure.ts'
+import { tableOf } from './markdown-table.ts'
 
 /** The result as a page of the documentation. */
 export function writeMarkdown(result: BenchResult, command: string): string {
@@ -17,7 +18,7 @@ measurement counts only when the functions' own ledger and the database say that
       : []),
     '![The figures as bars](performance.svg)',
     '## The machine',
-    table(
+    tableOf(
       ['', ''],
       [
         ['processor', `${machine.processor}, ${machine.cores} cores`],
@@ -37,7 +38,7 @@ measurement counts only when the functions' own ledger and the database say that
       ],
     ),
     '## Who took part',
-    table(
+    tableOf(
       ['name', 'version', 'settings', 'after'],
       Object.entries(contenders).map(([name, { version, settings, documentation }]) => [
         name,
@@ -60,9 +61,9 @@ function writeCase({ name, title, metrics, entrants, judgements }: CaseResult): 
   return [
     `### ${name}`,
     `${title}.`,
-    table(['', ...metrics.map(metric => `${metric.name} (${metric.unit})`)], rows),
+    tableOf(['', ...metrics.map(metric => `${metric.name} (${metric.unit})`)], rows),
     ...(judgements.length > 0
-      ? [table(['', 'wanted', 'got', ''], judgements.map(writeJudgement))]
+      ? [tableOf(['', 'wanted', 'got', ''], judgements.map(writeJudgement))]
       : []),
   ]
 }
@@ -70,12 +71,4 @@ function writeCase({ name, title, metrics, entrants, judgements }: CaseResult): 
 function writeJudgement({ text, bar, reached, holds }: Judgement): string[] {
   const verdict = holds === undefined ? 'not measured' : holds ? 'reached' : '**missed**'
   return [text, bar, showSpread(reached), verdict]
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  return [head, head.map(() => '---'), ...rows].map(tableRow).join('\n')
-}
-
-function tableRow(cells: readonly string[]): string {
-  return `| ${cells.map(cell => cell.replaceAll('|', '\\|')).join(' | ')} |`
 }
