@@ -58,6 +58,10 @@ const args = await yargs(words)
 
 const { quick, rounds = quick ? 1 : 3, scale = quick ? quickScale : 1 } = args
 if (!args.against || args.against.some(name => contenders[name].isInstalled)) installPeers()
+const stopping = new AbortController()
+// PostgreSQL would go on without us; a second signal does not wait for the measurement.
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => stopping.abort(new Error(`stopped by ${signal}`)))
 const result = await runBench({
   rounds,
   scale,
@@ -65,6 +69,7 @@ const result = await runBench({
   caseNames: args.case,
   against: args.against,
   databaseUrl: process.env['DATABASE_URL'],
+  signal: stopping.signal,
   onProgress: line => console.error(line),
 })
 const command = ['npm run bench', ...(words.length > 0 ? ['--', ...words] : [])].join(' ')

@@ -15,6 +15,8 @@ export interface BenchOptions extends Plan {
   readonly isQuick: boolean
   /** Of a PostgreSQL server that may be used; one of our own unless given. */
   readonly databaseUrl?: string | undefined
+  /** Ends the run before the next measurement. */
+  readonly signal?: AbortSignal | undefined
   /** Told of each measurement. */
   readonly onProgress?: ((line: string) => void) | undefined
 }
@@ -56,7 +58,7 @@ interface About {
 
 /**
  * Measures every entrant of every case, in turns, on one PostgreSQL. A measurement that fails is part of the result.
- * @throws {Error} when no case is left to be run
+ * @throws {Error} when no case is left to be run; the signal's reason
  */
 export async function runBench(options: BenchOptions): Promise<BenchResult> {
   const { rounds, scale, isQuick, databaseUrl } = options
@@ -93,7 +95,7 @@ function chooseCases({ caseNames, isQuick, against }: BenchOptions): Case[] {
 }
 
 async function runCase(one: Case, arena: Arena, options: BenchOptions): Promise<CaseResult> {
-  const { rounds, onProgress } = options
+  const { rounds, onProgress, signal } = options
   const measured = one.entrants.map(({ name, contender, isPeer }) => ({
     name,
     contender,
@@ -103,6 +105,7 @@ async function runCase(one: Case, arena: Arena, options: BenchOptions): Promise<
   }))
   for (let round = 0; round < rounds; round++) {
     for (const index of turnsOf(one.entrants.length, round)) {
+      signal?.throwIfAborted()
       const entrant = one.entrants[index] as Entrant
       const result = measured[index] as (typeof measured)[number]
       const outcome = await measureOnce(entrant, arena, options)

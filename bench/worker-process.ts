@@ -27,7 +27,8 @@ export class WorkerProcess {
     this.#child = fork(program, [JSON.stringify(order)], {
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-      execArgv: [],
+      // Those of the peers' own code would hide the figures.
+      execArgv: ['--disable-warning=DeprecationWarning'],
     })
     this.#child.on('message', (message: FromWorker) => {
       if (message.is === 'progress') this.started = message.started

@@ -55,13 +55,6 @@ t.test('the ledger refuses work that was not done exactly once', async t => {
 })
 
 t.test('bars compare the figures of one round, and take the median', async t => {
-  const entrant = (name: string, isPeer: boolean, rates: number[]): EntrantResult => ({
-    name,
-    contender: 'bare',
-    isPeer,
-    samples: rates.map(rate => ({ rate })),
-    failures: [],
-  })
   const judgeRates = (ours: EntrantResult) =>
     judge(
       {
@@ -120,3 +113,7 @@ t.test(
     t.equal(claimsPerSecond, 50 * 10 + 50)
   },
 )
+
+function entrant(name: string, isPeer: boolean, rates: readonly number[]): EntrantResult {
+  return { name, contender: 'bare', isPeer, samples: rates.map(rate => ({ rate })), failures: [] }
+}
