@@ -10,7 +10,7 @@ export interface Machine {
   readonly node: string
   /** Of the sources, with `+` when they were changed since. */
   readonly commit: string
-  /** The load average of the last minute at the end of the run. */
+  /** The load average of the last minute before the run. */
   readonly load: number
 }
 

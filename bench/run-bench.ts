@@ -65,13 +65,14 @@ export async function runBench(options: BenchOptions): Promise<BenchResult> {
   const chosen = chooseCases(options)
   if (chosen.length === 0)
     throw new Error(`there is no such case; there are ${cases.map(({ name }) => name).join(', ')}`)
+  const machine = describeMachine()
   const begunAt = performance.now()
   const arena = await Arena.open(databaseUrl)
   try {
     const results: CaseResult[] = []
     for (const one of chosen) results.push(await runCase(one, arena, options))
     return {
-      machine: describeMachine(),
+      machine,
       postgres: await arena.describe(),
       rounds,
       scale,

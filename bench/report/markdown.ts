@@ -16,6 +16,9 @@ measurement counts only when the functions' own ledger and the database say that
           `**A short run, with ${scale} of the amounts: it shows that everything works, and no more.**`,
         ]
       : []),
+    ...(machine.load > machine.cores / 4
+      ? [`**The machine was busy (load ${machine.load}): make the figures again on a quiet one.**`]
+      : []),
     '![The figures as bars](performance.svg)',
     '## The machine',
     tableOf(
@@ -24,7 +27,7 @@ measurement counts only when the functions' own ledger and the database say that
         ['processor', `${machine.processor}, ${machine.cores} cores`],
         ['memory', `${machine.memoryGiB} GiB`],
         ['system', machine.system],
-        ['load at the end', String(machine.load)],
+        ['load before the run', String(machine.load)],
         ['Node.js', machine.node],
         ['PostgreSQL', postgres.version],
         [
