@@ -9,6 +9,7 @@ import { Database } from '../../lib/db/database.ts'
 import { finish } from '../../lib/db/finish.ts'
 import type { Place } from '../arena.ts'
 import { enqueueAll } from '../drain.ts'
+import { joinAs, openBareDatabase } from '../member.ts'
 
 const execute = promisify(execFile)
 
@@ -24,7 +25,7 @@ export async function measurePgbench(place: Place, amount: number): Promise<numb
   const { client, session, url } = place
   const jobs = Array.from({ length: amount }, (_, n) => ({ kind: 'noop', n, priority: 0 }))
   await enqueueAll(client, jobs)
-  const incarnation = await beginIncarnation(session)
+  const incarnation = await begin(url)
   await session.query('vacuum (analyze)')
   await session.query('checkpoint')
   const folder = await mkdtemp(join(tmpdir(), 'cluster-worker-bench-pgbench-'))
@@ -45,13 +46,13 @@ export async function measurePgbench(place: Place, amount: number): Promise<numb
   }
 }
 
-async function beginIncarnation(session: pg.Client): Promise<string> {
-  await session.query(`insert into cluster_worker.node (id) values ('pgbench')`)
-  const { rows } = await session.query<{ id: string }>(`
-    insert into cluster_worker.incarnation
-      (node, version, host, pid, concurrency, lost_after_ms, outage_grace_ms)
-    values ('pgbench', '0', 'bench', 0, 500, 3600000, 3600000) returning id`)
-  return rows[0]?.id ?? ''
+async function begin(url: string): Promise<string> {
+  const db = openBareDatabase(url, 1)
+  try {
+    return (await joinAs(db, 'pgbench', ['noop'])).incarnation
+  } finally {
+    await db.close()
+  }
 }
 
 /** Each turn claims with a token of its own, and finishes what the token took. */

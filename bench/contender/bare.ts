@@ -1,12 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { claim } from '../../lib/db/claim.ts'
-import { Database } from '../../lib/db/database.ts'
-import { publishProcesses } from '../../lib/db/definitions.ts'
 import { finish } from '../../lib/db/finish.ts'
-import { beginIncarnation, registerNode } from '../../lib/db/incarnations.ts'
 import { packageVersion } from '../../lib/version.ts'
 import type { BenchClient, Contender } from '../contender.ts'
 import { contender as ours } from './cluster-worker.ts'
+import { joinAs, openBareDatabase } from '../member.ts'
 import { openPool } from '../pool.ts'
 
 const loops = 2
@@ -23,19 +21,8 @@ export const contender: Contender = {
   openClient: openBareClient,
 
   async startWorker({ url, worker, kinds }, ledger) {
-    const db = openDatabase(url, loops)
-    const node = `bare-${worker}`
-    await registerNode(db, node)
-    const lanes = await publishProcesses(db, node, kinds.map(describe))
-    const incarnation = await beginIncarnation(db, db.t, {
-      node,
-      version: '0',
-      host: 'bench',
-      pid: process.pid,
-      concurrency: batch,
-      lostAfterMs: 3_600_000,
-      outageGraceMs: 3_600_000,
-    })
+    const db = openBareDatabase(url, loops)
+    const { incarnation, lanes } = await joinAs(db, `bare-${worker}`, kinds)
     const stopping = new AbortController()
     const loop = async (): Promise<void> => {
       while (!stopping.signal.aborted) {
@@ -58,19 +45,6 @@ export const contender: Contender = {
       await db.close()
     }
   },
-}
-
-function describe(name: string) {
-  return { name, version: '1', description: null, inputSchema: null, steps: [] }
-}
-
-function openDatabase(url: string, maxConnections: number): Database {
-  return new Database({
-    connectionString: url,
-    schema: 'cluster_worker',
-    applicationName: 'bare',
-    maxConnections,
-  })
 }
 
 /** Enqueues by the statement that the library sends, without its checks and its hint. */

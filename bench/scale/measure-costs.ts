@@ -2,13 +2,12 @@ import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type pg from 'pg'
 import { claim } from '../../lib/db/claim.ts'
-import { Database } from '../../lib/db/database.ts'
-import { publishProcesses } from '../../lib/db/definitions.ts'
+import type { Database } from '../../lib/db/database.ts'
 import { finish } from '../../lib/db/finish.ts'
-import { beginIncarnation, registerNode } from '../../lib/db/incarnations.ts'
 import { pulse } from '../../lib/db/pulse.ts'
 import { wakeChannel, wakeServers } from '../../lib/db/wake.ts'
 import { connect, type Arena, type Place } from '../arena.ts'
+import { joinAs, openBareDatabase, type Member } from '../member.ts'
 import { processorTime } from '../process-usage.ts'
 import { quantile } from '../statistics.ts'
 import type { Costs } from './costs.ts'
@@ -20,12 +19,9 @@ const listeners = 50
 const batch = 500
 
 /** One session, so that its processor time is that of our statements. */
-interface Bench {
+interface Bench extends Member {
   readonly place: Place
   readonly db: Database
-  readonly backend: number
-  readonly incarnation: string
-  readonly lanes: readonly number[]
 }
 
 /**
@@ -34,14 +30,9 @@ interface Bench {
  */
 export async function measureCosts(arena: Arena): Promise<Costs> {
   return arena.inDatabase('cluster-worker', async place => {
-    const db = new Database({
-      connectionString: place.url,
-      schema: 'cluster_worker',
-      applicationName: 'scale',
-      maxConnections: 1,
-    })
+    const db = openBareDatabase(place.url, 1)
     try {
-      const bench = await prepare(place, db)
+      const bench = { place, db, ...(await joinAs(db, 'self', ['noop'])) }
       const pulses = await measurePulses(bench)
       const hints = await measureHints(bench)
       // Last, because it leaves dead rows, which the others would have to read past.
@@ -52,14 +43,7 @@ export async function measureCosts(arena: Arena): Promise<Costs> {
   })
 }
 
-async function prepare(place: Place, db: Database): Promise<Bench> {
-  const { rows } = await db.query<{ pid: number }>({ text: 'select pg_backend_pid() as pid' })
-  const lanes = await makeNode(db, 'self')
-  const incarnation = await beginIncarnation(db, db.t, aboutNode('self'))
-  return { place, db, backend: rows[0]?.pid ?? 0, incarnation, lanes }
-}
-
-async function measureRuns({ place, db, backend, incarnation, lanes }: Bench) {
+async function measureRuns({ place, db, incarnation, lanes }: Bench) {
   const { client } = place
   const run = async (limit: number): Promise<number> => {
     const token = randomUUID()
@@ -75,19 +59,19 @@ async function measureRuns({ place, db, backend, incarnation, lanes }: Bench) {
   }
   const insert = (): Promise<unknown> =>
     db.query({ text: `select cluster_worker.enqueue('noop', '{"n": 1}')` })
-  const emptyClaimMs = await costOf([backend], () => run(1))
-  const enqueueMs = await costOf([backend], insert)
-  const singleRunMs = await costOf([backend], () => run(1))
+  const emptyClaimMs = await costOf(db, [], () => run(1))
+  const enqueueMs = await costOf(db, [], insert)
+  const singleRunMs = await costOf(db, [], () => run(1))
   const jobs = Array.from({ length: batch }, (_, n) => ({ kind: 'noop', n, priority: 0 }))
   for (let turn = 0; turn < turns * (blocks + 1); turn++) await client.enqueueMany(jobs)
-  const batchedRunMs = (await costOf([backend], () => run(batch))) / batch
+  const batchedRunMs = (await costOf(db, [], () => run(batch))) / batch
   return { emptyClaimMs, enqueueMs, singleRunMs, batchedRunMs }
 }
 
 /** With the rows and locks of a fleet: it makes no difference which session holds the locks. */
-async function measurePulses({ place, db, backend, incarnation, lanes }: Bench) {
+async function measurePulses({ place, db, incarnation, lanes }: Bench) {
   const ask = (others: 'none' | 'silent'): Promise<number> =>
-    costOf([backend], () => pulse(db, db.t, { incarnation, lanes, others }))
+    costOf(db, [], () => pulse(db, db.t, { incarnation, lanes, others }))
   await place.session.query('vacuum (analyze)')
   const pulseMs = await ask('none')
   const watchMs = await ask('silent')
@@ -107,8 +91,8 @@ async function measurePulses({ place, db, backend, incarnation, lanes }: Bench) 
   return { pulseMs, watchMs, watchPerServerMs }
 }
 
-async function measureHints({ place, db, backend }: Bench) {
-  const hintMs = await costOf([backend], () => wakeServers(db))
+async function measureHints({ place, db }: Bench) {
+  const hintMs = await costOf(db, [], () => wakeServers(db))
   const sessions: pg.Client[] = []
   try {
     for (let n = 0; n < listeners; n++) {
@@ -120,7 +104,7 @@ async function measureHints({ place, db, backend }: Bench) {
       `select pid from pg_stat_activity where query like 'listen %'`,
     )
     const pids = rows.map(({ pid }) => pid)
-    const all = await costOf([backend, ...pids], async () => {
+    const all = await costOf(db, pids, async () => {
       const heard = sessions.map(
         session => new Promise(resolve => session.once('notification', resolve)),
       )
@@ -137,10 +121,17 @@ async function measureHints({ place, db, backend }: Bench) {
   }
 }
 
-/** The processor time of these sessions for one turn: the median of some blocks of turns, after one that warms up. */
-async function costOf(pids: readonly number[], turn: () => Promise<unknown>): Promise<number> {
+/** The processor time of our session and others for one turn: the median of some blocks, after one that warms up. */
+async function costOf(
+  db: Database,
+  others: readonly number[],
+  turn: () => Promise<unknown>,
+): Promise<number> {
+  for (let n = 0; n < turns; n++) await turn()
+  const { rows } = await db.query<{ pid: number }>({ text: 'select pg_backend_pid() as pid' })
+  const pids = [...others, ...rows.map(({ pid }) => pid)]
   const costs: number[] = []
-  for (let block = 0; block <= blocks; block++) {
+  for (let block = 0; block < blocks; block++) {
     const before = processorTime(pids)
     for (let n = 0; n < turns; n++) await turn()
     const after = processorTime(pids)
@@ -151,20 +142,9 @@ async function costOf(pids: readonly number[], turn: () => Promise<unknown>): Pr
     costs.push((after - before) / turns)
   }
   return quantile(
-    costs.slice(1).toSorted((a, b) => a - b),
+    costs.toSorted((a, b) => a - b),
     0.5,
   )
-}
-
-async function makeNode(db: Database, node: string): Promise<number[]> {
-  await registerNode(db, node)
-  const process = { version: '1', description: null, inputSchema: null, steps: [] }
-  return publishProcesses(db, node, [{ name: 'noop', ...process }])
-}
-
-function aboutNode(node: string) {
-  const limits = { lostAfterMs: 5000, outageGraceMs: 40_000 }
-  return { node, version: '0', host: 'scale', pid: process.pid, concurrency: 10, ...limits }
 }
 
 /** In MiB, without what sessions share. */
