@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto'
 import { Database } from '../lib/db/database.ts'
 import { publishProcesses } from '../lib/db/definitions.ts'
-import { beginIncarnation, registerNode } from '../lib/db/incarnations.ts'
+import { beginIncarnation } from '../lib/db/incarnations.ts'
+import { registerNode } from '../lib/db/node-identity.ts'
 
 /** In whose name the bare statements are run: as a server's, but without the server. */
 export interface Member {
@@ -24,18 +26,24 @@ export async function joinAs(
   node: string,
   kinds: readonly string[],
 ): Promise<Member> {
-  await registerNode(db, node)
+  const identity = { node, instance: randomUUID() }
+  await registerNode(db, identity)
   const lanes = await publishProcesses(db, node, kinds.map(describeKind))
-  const incarnation = await beginIncarnation(db, db.t, {
-    node,
-    version: '0',
-    host: 'bench',
-    pid: process.pid,
-    concurrency: 10,
-    lostAfterMs: 3_600_000,
-    outageGraceMs: 3_600_000,
-  })
-  return { incarnation, lanes }
+  const session = await db.acquire()
+  try {
+    const incarnation = await beginIncarnation(session, db.t, {
+      ...identity,
+      version: '0',
+      host: 'bench',
+      pid: process.pid,
+      concurrency: 10,
+      lostAfterMs: 3_600_000,
+      outageGraceMs: 3_600_000,
+    })
+    return { incarnation, lanes }
+  } finally {
+    session.release()
+  }
 }
 
 function describeKind(name: string) {
