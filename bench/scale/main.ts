@@ -26,6 +26,9 @@ if (words.includes('--publish'))
 async function keepCosts(): Promise<void> {
   const load = Math.round((loadavg()[0] ?? 0) * 10) / 10
   const arena = await Arena.open(process.env['DATABASE_URL'])
+  // PostgreSQL would go on without us.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => void arena.close().finally(() => process.exit(1)))
   try {
     const costs = await measureCosts(arena)
     const { processor } = describeMachine()
