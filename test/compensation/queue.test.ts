@@ -1,75 +1,18 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
-import type { Test } from 'tap'
 import type { StepRecord } from '../../lib/base/record.ts'
 import { claim, readBackClaim } from '../../lib/db/claim.ts'
 import type { Database } from '../../lib/db/database.ts'
 import { finish } from '../../lib/db/finish.ts'
-import { beginIncarnation, declareLost } from '../../lib/db/incarnations.ts'
-import { registerNode } from '../../lib/db/node-identity.ts'
+import { declareLost } from '../../lib/db/incarnations.ts'
 import { purgeFinished } from '../../lib/db/purge.ts'
 import { getRequest, listRequests } from '../../lib/db/status.ts'
 import { writeSteps } from '../../lib/db/steps.ts'
 import { runBinary } from '../support/binary.ts'
-import {
-  addLane,
-  addRun,
-  describeNode,
-  openRooms,
-  roomsOf,
-  stepRecord,
-  success,
-} from '../support/rows.ts'
+import { addRun, roomsOf, stepRecord, success } from '../support/rows.ts'
 import { until, untilBlocked } from '../support/until.ts'
 
-const done = {
-  state: 'succeeded',
-  undoOnce: 'finished',
-  finishedMs: 2,
-  output: '{"at":1}',
-} as const
-const undo = { phase: 'undo', state: 'succeeded', finishedMs: 3 } as const
-
-/** A server that runs one request, and what it has recorded of it. */
-async function openRun(
-  t: Test,
-  { steps = [], onFailure = 0 }: { steps?: Partial<StepRecord>[]; onFailure?: number } = {},
-) {
-  const rooms = await openRooms(t)
-  const lane = await addLane(rooms.db)
-  const serve = (node: string): Promise<string> => addServer(rooms.db, node, { [lane]: onFailure })
-  const server = await serve('a')
-  const run = await addRun(rooms.db, server, lane)
-  await record(rooms.db, server, run.id, steps)
-  return { ...rooms, lane, server, serve, id: run.id }
-}
-
-async function addServer(
-  db: Database,
-  node: string,
-  onFailureSteps: Record<number, number>,
-): Promise<string> {
-  await registerNode(db, describeNode(node))
-  return beginIncarnation(db, db.t, { ...describeNode(node), onFailureSteps })
-}
-
-async function record(
-  db: Database,
-  server: string,
-  id: string,
-  steps: readonly Partial<StepRecord>[],
-): Promise<void> {
-  if (steps.length > 0)
-    await writeSteps(
-      db,
-      server,
-      steps.map((step, position) => stepRecord(id, { position, name: `s${position}`, ...step })),
-    )
-}
-
-async function claimAll(db: Database, incarnation: string, lane: number) {
-  return claim(db, { incarnation, lanes: [lane], limit: 1000, token: randomUUID() })
-}
+import { done, undo, openRun, record, claimAll } from './open-run.ts'
 
 t.test('a finished step with an undo is to be undone, by whoever claims first', async t => {
   const { db, url, connect, lane, server, serve, id } = await openRun(t, {

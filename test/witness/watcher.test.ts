@@ -6,6 +6,7 @@ const own = 5000
 const one = { id: '1', node: 'one', sessions: 1, lostAfterMs: own, outageGraceMs: 20_000 }
 const silent: OtherIncarnation = { ...one, beat: null }
 const proved: OtherIncarnation = { ...one, beat: '1' }
+const beat = (beat: string): OtherIncarnation => ({ ...one, beat })
 
 /** A watcher that has seen everybody alive in an old era, with a clock that the test moves. */
 function openWatcher({ isSettled = true } = {}) {
@@ -55,7 +56,6 @@ t.test('one that proves itself in between begins anew, seen or not', async t => 
 
 t.test('one whose session is there but does not move is as lost as one without', async t => {
   const { look } = openWatcher()
-  const beat = (beat: string): OtherIncarnation => ({ ...one, beat })
   look(0, beat('1'))
   t.same(look(own - 1, beat('1')), [])
   t.same(look(own, beat('2')), [], 'it has moved')
