@@ -10,6 +10,7 @@ import { formatTable, type Column } from './table.ts'
 export async function describeNode(record: NodeRecord): Promise<string> {
   const title = `Server ${printableLine(record.node)} ${record.state}`
   const facts: readonly (readonly [string, string])[] = [
+    ['role', record.role],
     ['since', showMoment(record.since)],
     ['incarnation', record.incarnation],
     ['version', record.version],

@@ -41,6 +41,7 @@ const byErrorCode: Partial<Record<ErrorCode, ExitCode>> = {
   CW_NO_PRIMARY: exitCode.unavailable,
   CW_OPTION: exitCode.usage,
   CW_POOL_TIMEOUT: exitCode.unavailable,
+  CW_READ_ONLY: exitCode.misconfigured,
   CW_REQUEST_UNKNOWN: exitCode.usage,
   CW_SCHEMA_NEWER: exitCode.misconfigured,
   CW_UNKNOWN_PROCESS: exitCode.usage,

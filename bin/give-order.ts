@@ -63,6 +63,8 @@ function sentenceOf(
 ): string {
   if (answer === 'revoked') return `Somebody resumed ${node} meanwhile.`
   if (order === 'resume') {
+    if (remaining.length > 0 && remaining.every(({ kind }) => kind === 'standby'))
+      return `${node} is a standby: it claims when no other server does. resume --all lets it claim now.`
     const still = remaining.map(reason => `\n  ${showReason(reason)}`).join('')
     if (still !== '') return `${node} is still suspended:${still}`
     return answer === 'gone'

@@ -18,7 +18,7 @@ export async function startServer(
   const { options } = settings
   const connectionString = requireDatabase(settings)
   mentionDevDatabase(settings, given)
-  if (options.processes.length === 0)
+  if (options.processes.length === 0 && options.role !== 'read-only')
     throw new ClusterError(
       'CW_CONFIG',
       'expected at least one process to run: name their files or folders with --processes, CLUSTER_PROCESSES or processes in the configuration file',

@@ -13,6 +13,14 @@ export interface ClusterEvents {
   suspended: [{ node: string; reasons: { kind: string; reason: string; who: string }[] }]
   /** This server claims again. */
   resumed: [{ node: string }]
+  /** This server is a standby, and claims because no other server does. */
+  tookOver: [{ node: string }]
+  /** This standby claims nothing any more: another server does, or somebody suspended it. What runs goes on. */
+  handedBack: [{ node: string }]
+  /** No server of the cluster claims: requests wait. Told by each server that lives. */
+  noActive: []
+  /** The cluster has standbys, but none of them is alive. Told by each server that lives. */
+  noStandby: []
   /** Nothing runs on this server any more, as was asked for. With `thenExit` it stops by itself. */
   drained: [{ node: string; thenExit: boolean }]
   stopped: []

@@ -5,8 +5,10 @@ import { ClusterError } from './errors.ts'
 import {
   completeOptions,
   parseOptions,
+  type HandBack,
   type LogLevel,
   type ProfileName,
+  type Role,
   type ServerOptions,
 } from './options.ts'
 import { isProcess, type Process } from './step/define-process.ts'
@@ -22,6 +24,13 @@ export interface ClusterOptions {
   processes?: readonly Process[]
   /** Stable, and unique among the servers. Defaults to the host's name. */
   nodeId?: string
+  /**
+   * `active` claims requests; `standby` claims while no other server does; `read-only` answers questions, and its methods
+   * that write throw CW_READ_ONLY. Its sessions are read-only, too, except in a `pool` of yours. Defaults to `active`.
+   */
+  role?: Role
+  /** When a standby that has taken over stops claiming: when an active server claims again, or by hand. Defaults to `automatic`. */
+  handBack?: HandBack
   /** How many requests run here at the same time. Defaults to 10. */
   concurrency?: number
   /** The server's own folder: the node id belongs to it, and runs have their folders there. Defaults to `.cluster-worker`. */

@@ -9,6 +9,7 @@ import { Database } from './db/database.ts'
 import { migrate } from './db/migrate.ts'
 import { refuseUnknown } from './db/lock-node.ts'
 import { getNode, listNodes, type NodeRecord, type NodeStatus } from './db/nodes.ts'
+import { readOnlyUrl } from './db/read-only-url.ts'
 import type { Enqueued } from './db/requests.ts'
 import {
   findFinished,
@@ -46,6 +47,7 @@ import {
 import { checkFilter, checkId, type RequestFilter, type RequestId } from './query.ts'
 import { timelineFile } from './identity/timeline-file.ts'
 import type { ServerOptions } from './options.ts'
+import { startReader, type Reader } from './start-reader.ts'
 import { startServer, type StartedServer } from './start-server.ts'
 import type { Process } from './step/define-process.ts'
 import { Waiter } from './waiter.ts'
@@ -63,7 +65,7 @@ export type EnqueueOptions = RequestOptions & BatchOptions
  * One application's door to the cluster: it enqueues and asks, and after `start` it is a server too.
  *
  * All methods throw a ClusterError (see docs/errors.md) with the code CW_CONNECTION when the database cannot be
- * reached, and CW_NOT_MIGRATED when the schema is missing.
+ * reached, and CW_NOT_MIGRATED when the schema is missing. In the role `read-only`, those that write throw CW_READ_ONLY.
  */
 export class Cluster extends EventEmitter<ClusterEvents> {
   readonly #settings: ServerOptions
@@ -74,6 +76,8 @@ export class Cluster extends EventEmitter<ClusterEvents> {
   readonly #waiter: Waiter
   readonly #waker: Waker
   #starting: Promise<StartedServer> | undefined
+  /** Instead of it in the role read-only. */
+  #reading: Promise<Reader> | undefined
   #stopping: Promise<void> | undefined
 
   /** @throws {ClusterError} CW_OPTION naming the option that is wrong */
@@ -83,9 +87,12 @@ export class Cluster extends EventEmitter<ClusterEvents> {
     this.#settings = readClusterOptions(plain, pool)
     this.#logger = logger ?? silentLogger
     this.#processes = indexByName(processes)
-    const { connectionString, schema, nodeId } = this.#settings
+    const { connectionString, schema, nodeId, role } = this.#settings
     this.#db = new Database({
-      connectionString,
+      connectionString:
+        role === 'read-only' && connectionString !== undefined
+          ? readOnlyUrl(connectionString)
+          : connectionString,
       pool,
       schema,
       applicationName: `cluster-worker ${nodeId}`,
@@ -108,7 +115,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
    * @throws {ClusterError} CW_SCHEMA_NEWER
    */
   migrate(): Promise<string[]> {
-    return migrate(this.#db)
+    return this.#write(() => migrate(this.#db))
   }
 
   /**
@@ -212,7 +219,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
    * @throws {ClusterError} CW_NODE_UNKNOWN, CW_WAIT_TIMEOUT when it does not answer; it is suspended all the same
    */
   suspend(node: string, options: SuspendOptions = {}): Promise<OrderAnswer> {
-    return orderSuspend(this.#db, node, options)
+    return this.#write(() => orderSuspend(this.#db, node, options))
   }
 
   /**
@@ -221,7 +228,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
    * @throws {ClusterError} CW_NODE_UNKNOWN, CW_WAIT_TIMEOUT
    */
   resume(node: string, options: ResumeOptions = {}): Promise<ResumeAnswer> {
-    return orderResume(this.#db, node, options)
+    return this.#write(() => orderResume(this.#db, node, options))
   }
 
   /**
@@ -229,7 +236,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
    * @throws {ClusterError} CW_NODE_UNKNOWN, CW_WAIT_TIMEOUT
    */
   drain(node: string, options: DrainOptions = {}): Promise<OrderAnswer> {
-    return orderDrain(this.#db, node, options)
+    return this.#write(() => orderDrain(this.#db, node, options))
   }
 
   /**
@@ -237,7 +244,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
    * @throws {ClusterError} CW_NODE_UNKNOWN, CW_WAIT_TIMEOUT
    */
   retire(node: string, options: RetireOptions = {}): Promise<OrderAnswer> {
-    return orderRetire(this.#db, node, options)
+    return this.#write(() => orderRetire(this.#db, node, options))
   }
 
   /**
@@ -265,18 +272,20 @@ export class Cluster extends EventEmitter<ClusterEvents> {
    */
   async cancel(id: RequestId): Promise<CancelAnswer> {
     const known = checkId(id)
-    const answer = await cancelRequest(this.#db, known)
+    const answer = await this.#write(() => cancelRequest(this.#db, known))
     if (!answer) throw unknownRequest(known)
     return answer
   }
 
   /**
-   * Begins to claim and run requests here.
+   * Begins to claim and run requests here, when its turn comes. In the role `read-only` it joins nothing: it looks
+   * whether the database can be asked, and logs from then on when it is away; no event tells that it has started.
    * @param options.takeIdentity whether the node id becomes that of this data folder, whatever either was before; for a server that replaces another, or has a new name. Defaults to false
    * @throws {ClusterError} CW_OPTION when `lostAfter` is too short, CW_DATABASE_UNFIT, CW_NOT_MIGRATED, CW_SCHEMA_NEWER, CW_NODE_ID_TAKEN, CW_NODE_IDENTITY, CW_DATA_DIR, CW_DATA_DIR_TAKEN, CW_GUARDIAN
    */
   async start({ takeIdentity = false }: { takeIdentity?: boolean } = {}): Promise<void> {
     while (this.#stopping) await this.#stopping
+    if (this.#settings.role === 'read-only') return this.#startReader()
     this.#starting ??= startServer({
       db: this.#db,
       settings: this.#settings,
@@ -296,6 +305,10 @@ export class Cluster extends EventEmitter<ClusterEvents> {
           this.#tell('suspended', { node: this.nodeId, reasons })
         },
         resumed: () => this.#tell('resumed', { node: this.nodeId }),
+        tookOver: () => this.#tell('tookOver', { node: this.nodeId }),
+        handedBack: () => this.#tell('handedBack', { node: this.nodeId }),
+        noActive: () => this.#tell('noActive'),
+        noStandby: () => this.#tell('noStandby'),
         drained: ({ thenExit }) => {
           this.#tell('drained', { node: this.nodeId, thenExit })
           if (thenExit) void this.stop().catch(() => undefined)
@@ -311,6 +324,17 @@ export class Cluster extends EventEmitter<ClusterEvents> {
       await this.#starting
     } catch (error) {
       this.#starting = undefined
+      throw error
+    }
+  }
+
+  async #startReader(): Promise<void> {
+    const parts = { db: this.#db, settings: this.#settings, logger: this.#logger }
+    this.#reading ??= startReader(parts)
+    try {
+      await this.#reading
+    } catch (error) {
+      this.#reading = undefined
       throw error
     }
   }
@@ -331,7 +355,9 @@ export class Cluster extends EventEmitter<ClusterEvents> {
 
   async #stop(starting: Promise<StartedServer> | undefined): Promise<void> {
     const started = await starting?.catch(() => undefined)
+    const reader = await this.#reading?.catch(() => undefined)
     try {
+      await reader?.stop()
       await started?.server.stopClaiming()
       await started?.server.drain()
       await started?.housekeeping?.stop()
@@ -341,9 +367,21 @@ export class Cluster extends EventEmitter<ClusterEvents> {
     } finally {
       await started?.dataFolder.close()
       this.#starting = undefined
+      this.#reading = undefined
       this.#stopping = undefined
     }
     this.#tell('stopped')
+  }
+
+  /** Does what writes to the database, unless this cluster only reads. */
+  async #write<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#settings.role === 'read-only')
+      throw new ClusterError(
+        'CW_READ_ONLY',
+        'nothing was changed, because the role here is read-only; ask a program or a server that has another role',
+        { field: 'role' },
+      )
+    return work()
   }
 
   /** A listener that throws must not keep the server from its work. */
@@ -359,7 +397,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
     requests: readonly RequestToEnqueue[],
     options: BatchOptions,
   ): Promise<Enqueued[]> {
-    const enqueued = await this.#enqueuer.enqueue(requests, options)
+    const enqueued = await this.#write(() => this.#enqueuer.enqueue(requests, options))
     // Inside the caller's transaction nobody can see the requests yet; the next poll will.
     if (!options.transaction && enqueued.length > 0) this.#waker.wake()
     return enqueued

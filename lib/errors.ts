@@ -25,6 +25,7 @@ export const errorCodes = {
   CW_NO_PRIMARY: 'No host of the database URL is a primary that may be used.',
   CW_OPTION: 'An option has a value that cannot be used.',
   CW_POOL_TIMEOUT: 'No database connection became free in time.',
+  CW_READ_ONLY: 'A server or program in the role read-only writes nothing.',
   CW_REQUEST_UNKNOWN: 'There is no request with this id.',
   CW_RESULT_UNSERIALISABLE: 'What a step returned cannot be stored as JSON.',
   CW_SCHEMA_NEWER: 'The schema is newer than this version knows.',

@@ -23,6 +23,8 @@ export interface ServerOptions {
   schema: string
   nodeId: string
   processes: readonly string[]
+  role: Role
+  handBack: HandBack
   concurrency: number
   dataDir: string
   pollInterval: number
@@ -40,6 +42,12 @@ export interface ServerOptions {
   logLevel: LogLevel
   retention: number | 'forever'
 }
+
+/** What a server is there for. */
+export type Role = 'active' | 'standby' | 'read-only'
+
+/** When a standby that has taken over stands by again. */
+export type HandBack = 'automatic' | 'manual'
 
 /** A set of defaults for how soon a silent server counts as lost. */
 export type ProfileName = 'default' | 'fast'
@@ -96,6 +104,20 @@ export const options: { readonly [Name in OptionName]: Option<ServerOptions[Name
     ...byDefault([], 'none'),
     usedBy: ['server', 'cli'],
     description: 'The files, and folders of files, that define the processes this server runs.',
+  },
+  role: {
+    ...oneOf<Role>(['active', 'standby', 'read-only']),
+    ...byDefault('active' as const),
+    usedBy: ['library', 'server'],
+    description:
+      "What this server is there for: 'active' claims requests, 'standby' claims while no other server does, 'read-only' answers questions and writes nothing to the database.",
+  },
+  handBack: {
+    ...oneOf<HandBack>(['automatic', 'manual']),
+    ...byDefault('automatic' as const),
+    usedBy: ['server'],
+    description:
+      "When a standby that has taken over stops claiming: 'automatic' as soon as an active server claims again, 'manual' when somebody suspends it.",
   },
   concurrency: {
     ...wholeNumber(1, 10_000),

@@ -5,7 +5,6 @@ import type { NodeIdentity } from './base/node-identity.ts'
 import { checkDatabase } from './db/check-database.ts'
 import { connectionSettingsOf } from './db/connection-settings.ts'
 import type { Database } from './db/database.ts'
-import { countActive } from './db/nodes.ts'
 import { publishProcesses, type PublishedProcess } from './db/definitions.ts'
 import { checkMigrated } from './db/migrate.ts'
 import { purgeHistory } from './db/node-history.ts'
@@ -96,7 +95,7 @@ async function startNode(parts: Parts, { identity, keepIdentity }: DataFolder): 
     environment: environmentOf(settings.passEnv),
     dataFolder: resolve(settings.dataDir),
     witness: await describeWitness(parts, identity, nodeSeq, lanes),
-    events: logged(events, logger, () => warnWhenNobodyClaims(db, logger)),
+    events: logged(events, logger),
   })
 }
 
@@ -115,6 +114,8 @@ async function describeWitness(
       version: packageVersion(),
       host: hostname(),
       pid: process.pid,
+      role: settings.role === 'standby' ? 'standby' : 'active',
+      handBack: settings.handBack,
       concurrency: settings.concurrency,
       lostAfterMs: settings.lostAfter,
       outageGraceMs: settings.outageGrace,
@@ -193,20 +194,8 @@ function environmentOf(passEnv: readonly string[]): Record<string, string> {
   return Object.fromEntries(entries)
 }
 
-/** What waits is safe, but somebody should know that nobody will take it. */
-async function warnWhenNobodyClaims(db: Database, logger: Logger): Promise<void> {
-  // It says so at the next occasion.
-  const active = await countActive(db).catch(() => undefined)
-  if (active === 0)
-    logger.warn({}, 'no server is active: requests wait until one is resumed or started')
-}
-
 /** The events, each with its line in the server's log. */
-function logged(
-  events: ClusterListeners,
-  logger: Logger,
-  checkActive: () => Promise<void>,
-): ServerEvents {
+function logged(events: ClusterListeners, logger: Logger): ServerEvents {
   return {
     started(about) {
       logger.info(about, 'server started')
@@ -222,18 +211,38 @@ function logged(
     },
     declaredLost(lost) {
       logger.warn(lost, 'another server was declared lost; its running requests have failed')
-      void checkActive()
       events.declaredLost(lost)
     },
     suspended(reasons) {
       const about = reasons.map(({ kind, reason, who }) => ({ kind, reason, who }))
-      logger.warn({ reasons: about }, 'suspended: this server claims nothing; what runs goes on')
-      void checkActive()
+      if (reasons.length > 0 && reasons.every(({ kind }) => kind === 'standby'))
+        logger.info({}, 'standing by: this server claims when no other one does')
+      else
+        logger.warn({ reasons: about }, 'suspended: this server claims nothing; what runs goes on')
       events.suspended(reasons)
     },
     resumed() {
       logger.info({}, 'this server claims requests')
       events.resumed()
+    },
+    tookOver() {
+      logger.warn({}, 'no other server claims: this standby takes over')
+      events.tookOver()
+    },
+    handedBack() {
+      logger.info({}, 'this standby has handed back; what runs goes on')
+      events.handedBack()
+    },
+    noActive() {
+      logger.warn({}, 'no server is active: requests wait until one is resumed or started')
+      events.noActive()
+    },
+    noStandby() {
+      logger.warn(
+        {},
+        'no standby is alive: nobody takes over when the active servers are gone; start one, or retire those that do not come back',
+      )
+      events.noStandby()
     },
     drained(drained) {
       logger.info(

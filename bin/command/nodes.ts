@@ -39,6 +39,7 @@ export const nodesCommand: Command = defineCommand({
 
 const columns: readonly Column<NodeStatus>[] = [
   { title: 'NODE', show: node => node.node },
+  { title: 'ROLE', show: node => node.role },
   { title: 'STATE', show: node => node.state },
   { title: 'SINCE', show: node => showMoment(node.since) },
   { title: 'RUNNING', align: 'right', show: node => `${node.running}/${node.concurrency}` },

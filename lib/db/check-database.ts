@@ -6,9 +6,10 @@ const oldestVersion = 14
 
 /**
  * Looks whether a server can work with this database at all, before it starts.
+ * @param use one that only reads needs no session of its own, and no right to write
  * @throws {ClusterError} CW_DATABASE_UNFIT with what to do
  */
-export async function checkDatabase(db: Database): Promise<void> {
+export async function checkDatabase(db: Database, use: 'read' | 'write' = 'write'): Promise<void> {
   const session = await db.connectAlone()
   try {
     const { rows } = await session.query<{
@@ -33,6 +34,7 @@ export async function checkDatabase(db: Database): Promise<void> {
       throw unfit(
         `the database's encoding is ${found.encoding}, but UTF8 is needed; create it with: createdb --encoding UTF8 --template template0`,
       )
+    if (use === 'read') return
     if (found.isolation !== 'read committed')
       throw unfit(
         `default_transaction_isolation is ${found.isolation}; set it to read committed for this role or database`,

@@ -5,6 +5,7 @@ import type { Database, Queryable } from './database.ts'
 import { isSuspended, lockNode } from './lock-node.ts'
 import { writeHistory } from './node-history.ts'
 import { refuseNode } from './node-identity.ts'
+import { beginRole } from './standby.ts'
 import { clearOver } from './suspensions.ts'
 import type { Tables } from './tables.ts'
 
@@ -19,6 +20,10 @@ export interface NodeDescription extends NodeIdentity {
   outageGraceMs: number
   /** How many on-failure steps its processes have, by lane; lanes without any are left out. Defaults to none. */
   onFailureSteps?: Readonly<Record<number, number>>
+  /** Defaults to active. */
+  role?: 'active' | 'standby'
+  /** When a standby that has taken over hands back. Defaults to automatic. */
+  handBack?: 'automatic' | 'manual'
   /** Why its last life fenced itself, when it did. */
   fenced?: string | undefined
 }
@@ -36,19 +41,20 @@ export async function beginIncarnation(
   t: Tables,
   about: NodeDescription,
 ): Promise<string> {
-  const { node } = about
+  const { node, role = 'active', handBack = 'automatic' } = about
   await session.query({ text: 'begin isolation level read committed' })
   try {
     const { retiredAt, retiredBy } = await lockNode(session, t, node)
     if (retiredAt) throw retired(node, retiredBy)
     await clearOver(session, t, node)
     if (about.fenced !== undefined) await noteFence(session, t, node, about.fenced)
+    await beginRole(session, t, node, role)
     const { rows } = await session.query<{ id: string }>({
       text: `
         with begun as (
           insert into ${t.incarnation} (node, version, host, pid, concurrency, lost_after_ms, outage_grace_ms,
-            on_failure_steps, accepting, control_seen)
-          select id, $3, $4, $5, $6, $7, $8, $9, not ${isSuspended(t, '$1')}, control from ${t.node}
+            on_failure_steps, role, hand_back, accepting, control_seen)
+          select id, $3, $4, $5, $6, $7, $8, $9, $10, $11, not ${isSuspended(t, '$1')}, control from ${t.node}
           where id = $1 and instance = $2
           returning id
         )
@@ -63,10 +69,13 @@ export async function beginIncarnation(
         about.lostAfterMs,
         about.outageGraceMs,
         JSON.stringify(about.onFailureSteps ?? {}),
+        role,
+        handBack,
       ],
     })
     const incarnation = rows[0]?.id ?? (await refuseNode(session, t, node))
-    await writeHistory(session, t, { node, incarnation, state: 'joined', who: node })
+    const reason = role === 'standby' ? 'as a standby' : ''
+    await writeHistory(session, t, { node, incarnation, state: 'joined', reason, who: node })
     await session.query({ text: 'commit' })
     return incarnation
   } catch (error) {
@@ -126,6 +135,18 @@ export async function countSession(
 ): Promise<void> {
   await session.query({
     text: `update ${t.witness} set sessions = sessions + 1 where incarnation = $1`,
+    values: [incarnation],
+  })
+}
+
+/**
+ * Says that an incarnation claims nothing more, because its server is stopping: a standby must not wait until what runs
+ * there has ended. Waits for claims in its name that are under way; an order to the node meanwhile may undo it, which
+ * only makes standbys wait.
+ */
+export async function stopAccepting(db: Database, incarnation: string): Promise<void> {
+  await db.query({
+    text: `update ${db.t.incarnation} set accepting = false where id = $1 and state = 'alive' and accepting`,
     values: [incarnation],
   })
 }

@@ -9,13 +9,14 @@ import type { Tables } from './tables.ts'
  * - `incarnation`: held as long as an incarnation proves that it is alive. The number is `incarnation.id`.
  * - `witness`: the beat of an incarnation's pulse, another number with each, so that the others see it move without a
  *   row being written. Shared, because two incarnations may have the same; the session says whose it is.
+ * - `suspension`: one standby at a time takes over. The number is 0, for the whole cluster.
  *
  * (The migration's lock, in migrate.ts, has keys of its own: it is taken before any table exists.)
  *
  * Locks are only ever tried, never waited for: a waiting session holds a snapshot, which blocks vacuum
  * and `create index concurrently`.
  */
-export type LockKind = 'node' | 'incarnation' | 'witness'
+export type LockKind = 'node' | 'incarnation' | 'witness' | 'suspension'
 
 /** Tries to take a lock for as long as the session lives; false when another session has it. */
 export async function tryLock(

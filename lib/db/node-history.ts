@@ -12,6 +12,8 @@ export type NodeEvent =
   | 'lost'
   | 'fenced'
   | 'retired'
+  | 'took-over'
+  | 'handed-back'
 
 /** One line of a node's history. */
 export interface NodeHistoryEntry {

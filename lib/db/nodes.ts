@@ -11,6 +11,7 @@ export type SuspensionReason = Pick<
 
 /**
  * - `active`: it claims requests
+ * - `standby`: it lives, and claims when no other server does
  * - `suspended`: it lives, but claims nothing
  * - `draining`: the same, and it is waited for until nothing runs on it any more
  * - `silent`: it should be alive, but its witness session is gone; the others declare it lost soon
@@ -18,12 +19,22 @@ export type SuspensionReason = Pick<
  * - `lost`: it was declared lost
  * - `retired`: it does not run, and shall not come back
  */
-export type NodeState = 'active' | 'suspended' | 'draining' | 'silent' | 'left' | 'lost' | 'retired'
+export type NodeState =
+  | 'active'
+  | 'standby'
+  | 'suspended'
+  | 'draining'
+  | 'silent'
+  | 'left'
+  | 'lost'
+  | 'retired'
 
 /** A server as the database tells it. */
 export interface NodeStatus {
   node: string
   state: NodeState
+  /** What it was started as. A standby that has taken over is an active standby. */
+  role: 'active' | 'standby'
   /** Since when it is in this state. */
   since: Date
   /** Why it claims nothing, or will claim nothing when it starts; the oldest first. */
@@ -91,11 +102,13 @@ export async function listNodes(db: Database, node?: string): Promise<NodeStatus
         case
           when i.state = 'alive' and not ${isHeld(t, 'incarnation', 'i.id')} then 'silent'
           when i.state = 'alive' and stack.is_draining then 'draining'
+          when i.state = 'alive' and not i.accepting and stack.kinds = array['standby'] then 'standby'
           when i.state = 'alive' and not i.accepting and stack.kinds is not null then 'suspended'
           when i.state = 'alive' then 'active'
           when n.retired_at is not null then 'retired'
           else i.state
         end as state,
+        i.role,
         coalesce(event.at, i.ended_at, i.started_at) as since,
         coalesce(stack.reasons, '[]') as reasons,
         i.id as incarnation, i.version, i.host, i.pid, i.concurrency,
@@ -128,17 +141,6 @@ export async function getNode(db: Database, node: string): Promise<NodeRecord | 
     listRunning(db, node),
   ])
   return { ...status, suspensions, history, requests }
-}
-
-/** How many servers are alive and may claim. */
-export async function countActive(db: Database): Promise<number> {
-  const { t } = db
-  const { rows } = await db.query<{ count: number }>({
-    text: `
-      select count(*)::integer as count from ${t.incarnation} as i
-      where i.state = 'alive' and i.accepting and ${isHeld(t, 'incarnation', 'i.id')}`,
-  })
-  return rows[0]?.count ?? 0
 }
 
 async function listRunning(db: Database, node: string): Promise<NodeRecord['requests']> {

@@ -1,5 +1,6 @@
 import type { Queryable } from './database.ts'
 import { heldNumbers, keys } from './locks.ts'
+import { crewOf, dutyOf, type Crew, type Duty } from './standby.ts'
 import type { Tables } from './tables.ts'
 
 export interface PulseQuestion {
@@ -18,13 +19,16 @@ export interface Pulse {
   readonly isAlive: boolean
   /** The runs of this incarnation that somebody has asked to cancel. */
   readonly cancels: readonly string[]
-  /** Whether there are orders to this server that it has not carried out, or anything suspends it. */
+  /** Whether there are orders to this server that it has not carried out, or anything suspends it but standing by. */
   readonly hasOrders: boolean
   /** Whether a request waits in one of the lanes; null when not asked. */
   readonly isQueued: boolean | null
   /** The milliseconds until the next scheduled request is due; null without one. */
   readonly dueInMs: number | null
   readonly others: readonly OtherIncarnation[] | null
+  /** What this server has to do as a standby. */
+  readonly duty: Duty | null
+  readonly crew: Crew
 }
 
 /** Another incarnation that should be alive. */
@@ -61,9 +65,11 @@ export async function pulse(
         exists (
           select from ${t.incarnation} as me join ${t.node} as n on n.id = me.node
           where me.id = $1 and (n.control <> me.control_seen or exists (
-            select from ${t.suspension} as s where s.node = me.node and s.cleared_at is null))
+            select from ${t.suspension} as s where s.node = me.node and s.cleared_at is null and s.kind <> 'standby'))
         ) as "hasOrders",
         ${lanes ? work(t, '$5') : nothing},
+        ${dutyOf(t, '$1')} as duty,
+        ${crewOf(t)} as crew,
         case when $2 then (${others(t)}) end as others,
         pg_try_advisory_lock_shared(${keys(t, 'witness', '$3::integer')}) as beats,
         case when $4::integer is not null

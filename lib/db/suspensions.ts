@@ -1,12 +1,13 @@
 import type { Database, Queryable } from './database.ts'
 import { issueOrder, lockNode } from './lock-node.ts'
 import { writeHistory } from './node-history.ts'
+import { standBy } from './standby.ts'
 import type { Tables } from './tables.ts'
 
 /**
  * Why a node claims nothing. `operator` and `drain` are set by people and cleared by `resume`; the server sets and
  * clears the others itself: `store` (what it needs cannot be reached), `disk-full`, `step-runner` (it cannot start
- * commands), `database` (it lost the database again and again), `standby`.
+ * commands), `database` (it lost the database again and again), `standby` (another server claims).
  */
 export type SuspensionKind = 'operator' | 'drain' | AutomaticKind
 
@@ -70,7 +71,7 @@ export interface Issued {
 
 /**
  * Puts a reason on a node's stack. When this has committed, the node's incarnation claims nothing any more. The same
- * reason by the same hand again renews it.
+ * reason by the same hand again renews it. A standby that has taken over hands back with this.
  *
  * Who else may touch these rows at the same time:
  * - another order to the node, and the beginning and the end of its incarnations: all lock the node's row first
@@ -122,6 +123,7 @@ export async function suspendNode(
       reason: line,
       who,
     })
+    await standBy(client, t, node)
     const control = await issueOrder(db, client, node)
     return { control, incarnation, id: rows[0]?.id as string }
   })

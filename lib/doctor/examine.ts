@@ -14,6 +14,7 @@ import { checkLocks } from '../db/doctor/check-locks.ts'
 import { checkQueue } from '../db/doctor/check-queue.ts'
 import { checkReplication } from '../db/doctor/check-replication.ts'
 import { checkSchema } from '../db/doctor/check-schema.ts'
+import { checkRoles } from '../db/doctor/check-roles.ts'
 import { checkServers, checkVersions } from '../db/doctor/check-servers.ts'
 import { checkSettings } from '../db/doctor/check-settings.ts'
 import { checkTables } from '../db/doctor/check-tables.ts'
@@ -54,6 +55,7 @@ const databaseChecks: Readonly<Record<string, DatabaseCheck>> = {
 /** What only makes sense when the tables are there. */
 const tableChecks: Readonly<Record<string, DatabaseCheck>> = {
   servers: checkServers,
+  roles: checkRoles,
   locks: checkLocks,
   queue: checkQueue,
   versions: checkVersions,

@@ -8,9 +8,10 @@ import {
 import { resumeNode, suspendNode, suspensionKinds } from '../db/suspensions.ts'
 import { Controller, type ControllerOptions } from './controller.ts'
 import { Health } from './health.ts'
+import { openRole, type Role, type RoleEvents, type RoleSetup } from './open-role.ts'
 
-/** What a server tells of its suspensions. */
-export interface ControlEvents {
+/** What a server tells of its suspensions, and of the roles in the cluster. */
+export interface ControlEvents extends RoleEvents {
   /** This server claims nothing any more, for these reasons. */
   suspended(reasons: readonly ControlSuspension[]): void
   /** It claims again. */
@@ -20,10 +21,10 @@ export interface ControlEvents {
   readonly trouble: (error: unknown, where: string) => void
 }
 
-export interface ControlSetup extends Pick<
-  ControllerOptions,
-  'node' | 'settle' | 'countRuns' | 'stopRuns' | 'wakeClaims'
-> {
+export interface ControlSetup
+  extends
+    Pick<ControllerOptions, 'node' | 'settle' | 'countRuns' | 'stopRuns' | 'wakeClaims'>,
+    Pick<RoleSetup, 'isStandby' | 'wakeControl'> {
   readonly db: Database
   readonly incarnation: string
   /** Where runs have their folders. */
@@ -31,8 +32,17 @@ export interface ControlSetup extends Pick<
   readonly events: ControlEvents
 }
 
-/** Both sides of a server's suspension: what it is told, and what it finds itself. */
-export function openControl(setup: ControlSetup): { controller: Controller; health: Health } {
+/** All that decides whether a server claims. The controller's passes are called by the server. */
+export interface Control {
+  readonly controller: Controller
+  readonly health: Health
+  readonly role: Role
+  start(): void
+  stop(): Promise<void>
+}
+
+/** Puts together what the server is told, what it finds itself, and its role. */
+export function openControl(setup: ControlSetup): Control {
   const { db, node, incarnation, runsFolder, events } = setup
   const health = new Health({
     folder: runsFolder,
@@ -44,9 +54,14 @@ export function openControl(setup: ControlSetup): { controller: Controller; heal
     },
     onError: events.trouble,
   })
+  const role = openRole(setup)
   const controller = new Controller({
     ...setup,
-    readControl: () => readControl(db, incarnation),
+    readControl: async () => {
+      const control = await readControl(db, incarnation)
+      if (control) role.observe(control)
+      return control
+    },
     acknowledge: control => acknowledgeControl(db, incarnation, control),
     clear: async ids => {
       await resumeNode(db, { node, kinds: suspensionKinds, by: 'its time', ids, incarnation })
@@ -62,5 +77,16 @@ export function openControl(setup: ControlSetup): { controller: Controller; heal
     },
     onDrained: drained => events.drained(drained),
   })
-  return { controller, health }
+  return {
+    controller,
+    health,
+    role,
+    start() {
+      health.start()
+      role.start()
+    },
+    async stop() {
+      await Promise.all([health.stop(), role.stop()])
+    },
+  }
 }

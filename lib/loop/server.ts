@@ -7,7 +7,7 @@ import type { Database } from '../db/database.ts'
 import type { Finish } from '../db/finish.ts'
 import { connectionSettingsOf } from '../db/connection-settings.ts'
 import { rememberEra } from '../db/era.ts'
-import { declareSilentLost, leave } from '../db/incarnations.ts'
+import { declareSilentLost, leave, stopAccepting } from '../db/incarnations.ts'
 import { promote } from '../db/promote.ts'
 import { wakeChannel } from '../db/wake.ts'
 import { ClusterError } from '../errors.ts'
@@ -94,7 +94,7 @@ export class Server {
     removeFenceNote(options.dataFolder, node)
     server.#claiming.start()
     server.#controlling.start()
-    server.#control.health.start()
+    server.#control.start()
     server.#promoter.start()
     if (options.listen) server.#listening.start()
     db.timelines.onNewer(newest => witness.learn(newest))
@@ -158,9 +158,12 @@ export class Server {
     this.#claiming.wake()
   }
 
-  /** Claims nothing more; resolves when no claim is under way. */
+  /** Claims nothing more, and takes over from nobody; resolves when no claim is under way. */
   async stopClaiming(): Promise<void> {
-    await this.#claiming.stop()
+    await Promise.all([this.#claiming.stop(), this.#control.role.stop()])
+    if (this.activeCount === 0) return
+    const { db, events } = this.#options
+    stopAccepting(db, this.incarnation).catch(error => events.trouble(error, 'stop'))
   }
 
   /** Resolves when all that was claimed has finished, or after so many milliseconds. */
@@ -188,7 +191,7 @@ export class Server {
     await Promise.all([
       this.#claiming.stop(),
       this.#controlling.stop(),
-      this.#control.health.stop(),
+      this.#control.stop(),
       this.#promoter.stop(),
       this.#listening.stop(),
       this.#declarer.idle(),
@@ -265,16 +268,18 @@ export class Server {
   }
 
   #openControl(): ReturnType<typeof openControl> {
-    const { db, node, dataFolder, events } = this.#options
+    const { db, node, dataFolder, witness, events } = this.#options
     return openControl({
       db,
       node,
       incarnation: this.incarnation,
       runsFolder: join(dataFolder, 'runs'),
+      isStandby: witness.about.role === 'standby',
       settle: () => this.#claimer.settle(),
       countRuns: () => ({ active: this.activeCount, starting: this.#runner.startingCount }),
       stopRuns: reason => this.#runner.stopAll(reason),
       wakeClaims: () => this.wake(),
+      wakeControl: () => this.#controlling.wake(),
       events,
     })
   }
@@ -314,11 +319,12 @@ export class Server {
     return claimed
   }
 
-  #heed({ cancels, hasOrders, isQueued, dueInMs }: Look): void {
+  #heed({ cancels, hasOrders, isQueued, dueInMs, ...seen }: Look): void {
     if (hasOrders) this.#controlling.wake()
     for (const id of cancels) this.#runner.cancel(id)
     if (isQueued) this.#claiming.wake()
     this.#promoter.expect(dueInMs)
+    this.#control.role.heed(seen)
   }
 
   #rememberEra(): void {

@@ -7,6 +7,7 @@ import { beginIncarnation, countSession, type NodeDescription } from '../db/inca
 import { tryLock } from '../db/locks.ts'
 import { nodeIdTaken } from '../db/node-identity.ts'
 import type { OtherIncarnation } from '../db/pulse.ts'
+import type { Crew, Duty } from '../db/standby.ts'
 import type { Tables } from '../db/tables.ts'
 import { isConnectionFailure } from '../db/translate-error.ts'
 import { ClusterError } from '../errors.ts'
@@ -62,6 +63,9 @@ export interface Look {
   readonly hasOrders: boolean
   readonly isQueued: boolean
   readonly dueInMs: number | null
+  /** What this server has to do as a standby. */
+  readonly duty: Duty | null
+  readonly crew: Crew
 }
 
 /**
@@ -175,16 +179,21 @@ export class Witness {
     const { on, clock, watcher } = this.#options
     const session = (this.#session ??= await this.#openSessionAgain())
     const askedAt = clock()
-    const { isAlive, others, cancels, hasOrders, isQueued, dueInMs } = await this.#pulses.send(
-      session,
-      askedAt,
-    )
+    const answer = await this.#pulses.send(session, askedAt)
+    const { isAlive, others, cancels, hasOrders, isQueued, dueInMs, duty, crew } = answer
     if (!isAlive) throw declaredLost()
     this.#provenAt = sentAt
     this.#answeredAt = sentAt
     // What was not asked for here must be found by trying.
     const wasAsked = isQueued !== null
-    on.look({ cancels, hasOrders, isQueued: isQueued ?? true, dueInMs: wasAsked ? dueInMs : 0 })
+    on.look({
+      cancels,
+      hasOrders,
+      isQueued: isQueued ?? true,
+      dueInMs: wasAsked ? dueInMs : 0,
+      duty,
+      crew,
+    })
     if (!others) return
     const lost = watcher.observe(others, askedAt, clock())
     if (lost.length > 0) on.silent(lost)

@@ -34,7 +34,7 @@ t.test('suspend, nodes and resume tell who, why and what', async t => {
   const table = await run('nodes')
   t.match(
     table.stdout,
-    /^NODE +STATE +SINCE .*\nweb1 +suspended .* operator by \S+@\S+: new disk$/m,
+    /^NODE +ROLE +STATE +SINCE .*\nweb1 +active +suspended .* operator by \S+@\S+: new disk$/m,
   )
   t.match(table.stderr, 'No server is active')
   const [node] = JSON.parse((await run('nodes', '--json')).stdout) as object[]
@@ -101,8 +101,8 @@ t.test('drained to exit, the server ends with 0; a retired one does not start', 
   t.match(await run('drain', 'web1', '--then-exit'), { stdout: 'web1 does not run.\n' })
   t.match(await run('retire', 'web1'), { code: 0, stdout: /^web1 is retired/ })
   t.equal((await run('nodes', '--json')).stdout, '[]\n')
-  t.match((await run('nodes', '--all')).stdout, /web1 +retired/)
-  const refused = await (await spawnServerProcess(t, { args, env })).ended
+  t.match((await run('nodes', '--all')).stdout, /web1 +active +retired/)
+  const refused = await (await spawnServerProcess(t, { args, env, cwd: server.folder })).ended
   t.equal(refused.code, 78)
   t.match(refused.stderr, /retired by .*cluster-worker resume web1 \[CW_NODE_RETIRED\]/)
 })
