@@ -35,7 +35,7 @@ t.test('every option is documented and has a default of its own kind', async t =
     concurrency: 10,
     pollInterval: 1000,
     profile: 'default',
-    lostAfter: 7000,
+    lostAfter: 5000,
     outputLimit: 16_777_216,
     drainTimeout: 'none',
     retention: 2_592_000_000,
