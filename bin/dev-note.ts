@@ -1,7 +1,8 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ClusterError, messageOf } from '../lib/errors.ts'
-import { labelOf, parseOptions, type ServerOptions } from '../lib/options.ts'
+import { labelOf, type ServerOptions } from '../lib/options.ts'
+import { parseOptions } from '../lib/read-options.ts'
 
 /** What `cluster-worker dev` leaves for the other commands in its folder. */
 export type DevNote = Pick<ServerOptions, 'schema'> & { connectionString: string }

@@ -4,13 +4,13 @@ import type { Logger } from './base/logger.ts'
 import { ClusterError } from './errors.ts'
 import {
   completeOptions,
-  parseOptions,
   type HandBack,
   type LogLevel,
   type ProfileName,
   type Role,
   type ServerOptions,
 } from './options.ts'
+import { parseOptions } from './read-options.ts'
 import { isProcess, type Process } from './step/define-process.ts'
 
 export interface ClusterOptions {

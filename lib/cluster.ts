@@ -47,8 +47,7 @@ import {
 import { checkFilter, checkId, type RequestFilter, type RequestId } from './query.ts'
 import { timelineFile } from './identity/timeline-file.ts'
 import type { ServerOptions } from './options.ts'
-import { startReader, type Reader } from './start-reader.ts'
-import { startServer, type StartedServer } from './start-server.ts'
+import { ServerLife } from './server-life.ts'
 import type { Process } from './step/define-process.ts'
 import { Waiter } from './waiter.ts'
 import { Waker } from './waker.ts'
@@ -75,10 +74,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
   readonly #enqueuer: Enqueuer
   readonly #waiter: Waiter
   readonly #waker: Waker
-  #starting: Promise<StartedServer> | undefined
-  /** Instead of it in the role read-only. */
-  #reading: Promise<Reader> | undefined
-  #stopping: Promise<void> | undefined
+  readonly #life: ServerLife
 
   /** @throws {ClusterError} CW_OPTION naming the option that is wrong */
   constructor(options: ClusterOptions) {
@@ -102,6 +98,15 @@ export class Cluster extends EventEmitter<ClusterEvents> {
     this.#enqueuer = new Enqueuer(this.#db, this.#processes)
     this.#waiter = new Waiter(ids => findFinished(this.#db, ids), isTransient)
     this.#waker = new Waker(() => wakeServers(this.#db))
+    this.#life = new ServerLife({
+      db: this.#db,
+      settings: this.#settings,
+      processes: [...this.#processes.values()],
+      logger: this.#logger,
+      tell: (name, ...about) => this.#tell(name, ...about),
+      onFinished: id => this.#waiter.tell(id),
+      onStopping: () => this.#waker.stop(),
+    })
   }
 
   /** The node id of this server. */
@@ -283,60 +288,8 @@ export class Cluster extends EventEmitter<ClusterEvents> {
    * @param options.takeIdentity whether the node id becomes that of this data folder, whatever either was before; for a server that replaces another, or has a new name. Defaults to false
    * @throws {ClusterError} CW_OPTION when `lostAfter` is too short, CW_DATABASE_UNFIT, CW_NOT_MIGRATED, CW_SCHEMA_NEWER, CW_NODE_ID_TAKEN, CW_NODE_IDENTITY, CW_DATA_DIR, CW_DATA_DIR_TAKEN, CW_GUARDIAN
    */
-  async start({ takeIdentity = false }: { takeIdentity?: boolean } = {}): Promise<void> {
-    while (this.#stopping) await this.#stopping
-    if (this.#settings.role === 'read-only') return this.#startReader()
-    this.#starting ??= startServer({
-      db: this.#db,
-      settings: this.#settings,
-      processes: [...this.#processes.values()],
-      logger: this.#logger,
-      takeIdentity,
-      events: {
-        started: about => this.#tell('started', about),
-        claimed: requests => this.#tell('claimed', { ids: requests.map(({ id }) => id) }),
-        finished: (id, outcome) => {
-          this.#waiter.tell(id)
-          this.#tell('finished', { id, outcome })
-        },
-        declaredLost: lost => this.#tell('declaredLost', lost),
-        suspended: all => {
-          const reasons = all.map(({ kind, reason, who }) => ({ kind, reason, who }))
-          this.#tell('suspended', { node: this.nodeId, reasons })
-        },
-        resumed: () => this.#tell('resumed', { node: this.nodeId }),
-        tookOver: () => this.#tell('tookOver', { node: this.nodeId }),
-        handedBack: () => this.#tell('handedBack', { node: this.nodeId }),
-        noActive: () => this.#tell('noActive'),
-        noStandby: () => this.#tell('noStandby'),
-        drained: ({ thenExit }) => {
-          this.#tell('drained', { node: this.nodeId, thenExit })
-          if (thenExit) void this.stop().catch(() => undefined)
-        },
-        fenced: reason => {
-          this.#tell('fenced', reason)
-          // What is left is to close, so that `start` begins a new incarnation.
-          void this.stop({ drain: 0 }).catch(() => undefined)
-        },
-      },
-    })
-    try {
-      await this.#starting
-    } catch (error) {
-      this.#starting = undefined
-      throw error
-    }
-  }
-
-  async #startReader(): Promise<void> {
-    const parts = { db: this.#db, settings: this.#settings, logger: this.#logger }
-    this.#reading ??= startReader(parts)
-    try {
-      await this.#reading
-    } catch (error) {
-      this.#reading = undefined
-      throw error
-    }
+  async start(options: { takeIdentity?: boolean } = {}): Promise<void> {
+    await this.#life.start(options.takeIdentity ?? false)
   }
 
   /**
@@ -344,33 +297,10 @@ export class Cluster extends EventEmitter<ClusterEvents> {
    * @param options.drain how long to wait for what runs; then its steps are stopped, and undone. Defaults to the option drainTimeout
    */
   async stop(options: { drain?: Duration } = {}): Promise<void> {
-    const drainMs =
-      options.drain === undefined
-        ? this.#settings.drainTimeout
-        : parseDuration(options.drain, 'drain', { min: 0 })
-    const starting = this.#starting
-    this.#stopping ??= this.#stop(starting)
-    await Promise.all([this.#stopping, drainMs === 'none' ? undefined : hurry(starting, drainMs)])
-  }
-
-  async #stop(starting: Promise<StartedServer> | undefined): Promise<void> {
-    const started = await starting?.catch(() => undefined)
-    const reader = await this.#reading?.catch(() => undefined)
-    try {
-      await reader?.stop()
-      await started?.server.stopClaiming()
-      await started?.server.drain()
-      await started?.housekeeping?.stop()
-      await started?.server.leave()
-      this.#waker.stop()
-      await this.#db.close()
-    } finally {
-      await started?.dataFolder.close()
-      this.#starting = undefined
-      this.#reading = undefined
-      this.#stopping = undefined
-    }
-    this.#tell('stopped')
+    const { drain } = options
+    await this.#life.stop(
+      drain === undefined ? this.#settings.drainTimeout : parseDuration(drain, 'drain', { min: 0 }),
+    )
   }
 
   /** Does what writes to the database, unless this cluster only reads. */
@@ -402,14 +332,6 @@ export class Cluster extends EventEmitter<ClusterEvents> {
     if (!options.transaction && enqueued.length > 0) this.#waker.wake()
     return enqueued
   }
-}
-
-/** Ends the steps of what still runs after so many milliseconds. */
-async function hurry(starting: Promise<StartedServer> | undefined, drainMs: number): Promise<void> {
-  const started = await starting?.catch(() => undefined)
-  await started?.server.stopClaiming()
-  await started?.server.drain(drainMs)
-  started?.server.stopRuns()
 }
 
 function unknownRequest(id: string): ClusterError {

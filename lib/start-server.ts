@@ -52,7 +52,7 @@ interface Parts {
 }
 
 /** What the cluster's own listeners are told. */
-type ClusterListeners = Omit<ServerEvents, 'trouble' | 'guarded'>
+export type ClusterListeners = Omit<ServerEvents, 'trouble' | 'guarded'>
 
 export interface StartedServer {
   readonly server: Server

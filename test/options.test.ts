@@ -6,10 +6,9 @@ import {
   labelOf,
   optionNames,
   options,
-  parseOptions,
-  readOptions,
   type OptionSource,
 } from '../lib/options.ts'
+import { parseOptions, readOptions } from '../lib/read-options.ts'
 
 function refusal(values: Record<string, unknown>, source: OptionSource = 'program'): ClusterError {
   try {

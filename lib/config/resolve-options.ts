@@ -1,10 +1,5 @@
-import {
-  completeOptions,
-  labelOf,
-  optionNames,
-  parseOptions,
-  type ServerOptions,
-} from '../options.ts'
+import { completeOptions, labelOf, optionNames, type ServerOptions } from '../options.ts'
+import { parseOptions } from '../read-options.ts'
 import type { Environment } from './expand-environment.ts'
 
 /**

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { monotonic } from '../base/clock.ts'
 import { Loop } from '../base/loop.ts'
-import { claim, readBackClaim, type Claimed } from '../db/claim.ts'
+import type { Claimed } from '../db/claim.ts'
 import type { Database } from '../db/database.ts'
 import type { Finish } from '../db/finish.ts'
 import { connectionSettingsOf } from '../db/connection-settings.ts'
@@ -12,12 +12,13 @@ import { promote } from '../db/promote.ts'
 import { wakeChannel } from '../db/wake.ts'
 import { ClusterError } from '../errors.ts'
 import { Runner } from '../run/runner.ts'
-import { hasCommands, type Process } from '../step/define-process.ts'
+import type { Process } from '../step/define-process.ts'
 import { PipeSupply } from '../step/pipe-supply.ts'
 import type { WitnessSettings } from '../witness/message.ts'
 import { startWitness, type WitnessThread } from '../witness/start-witness.ts'
 import type { Look } from '../witness/witness.ts'
-import { Claimer } from './claimer.ts'
+import type { Claimer } from './claimer.ts'
+import { openClaimer } from './open-claimer.ts'
 import { removeFenceNote, writeFenceNote } from './fence-note.ts'
 import { Listener } from './listener.ts'
 import { LossDeclarer } from './loss-declarer.ts'
@@ -109,7 +110,15 @@ export class Server {
     this.#witness = witness
     this.#pipes = new PipeSupply({ onFailure: error => events.trouble(error, 'pipes') })
     this.#runner = this.#makeRunner()
-    this.#claimer = this.#makeClaimer()
+    this.#claimer = openClaimer({
+      db,
+      incarnation: this.incarnation,
+      processes: options.processes,
+      retryMs: options.witness.pollMs,
+      runner: this.#runner,
+      cover: ids => witness.cover(ids),
+      onClaimed: claimed => events.claimed(claimed),
+    })
     this.#control = this.#openControl()
     this.#claiming = new Loop({
       name: 'claim',
@@ -287,36 +296,6 @@ export class Server {
   /** A suspended server waits for its runs before it acknowledges. */
   #wakeSuspended(): void {
     if (this.#control.controller.isSuspended) this.#controlling.wake()
-  }
-
-  #makeClaimer(): Claimer {
-    const { db, processes, events } = this.#options
-    const lanes = [...processes.keys()]
-    return new Claimer({
-      clock: monotonic,
-      freeSlots: () => this.#runner.freeSlots,
-      claim: async (limit, token) => {
-        const claimed = await this.#cover(
-          await claim(db, { incarnation: this.incarnation, lanes, limit, token }),
-        )
-        if (claimed.length > 0) events.claimed(claimed)
-        return claimed
-      },
-      readBack: async token => this.#cover(await readBackClaim(db, this.incarnation, token)),
-      start: ({ lane, ...request }, token) =>
-        this.#runner.start({ ...request, process: processes.get(lane) as Process }, token),
-      retryMs: this.#options.witness.pollMs,
-    })
-  }
-
-  /** The guardians know of all requests that have commands before they start. */
-  async #cover(claimed: Claimed[]): Promise<Claimed[]> {
-    const { processes } = this.#options
-    const ids = claimed
-      .filter(({ lane }) => hasCommands(processes.get(lane) as Process))
-      .map(({ id }) => id)
-    if (ids.length > 0) await this.#witness.cover(ids)
-    return claimed
   }
 
   #heed({ cancels, hasOrders, isQueued, dueInMs, ...seen }: Look): void {

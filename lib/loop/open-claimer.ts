@@ -1,0 +1,45 @@
+import { monotonic } from '../base/clock.ts'
+import { claim, readBackClaim, type Claimed } from '../db/claim.ts'
+import type { Database } from '../db/database.ts'
+import type { Runner } from '../run/runner.ts'
+import { hasCommands, type Process } from '../step/define-process.ts'
+import { Claimer } from './claimer.ts'
+
+export interface OpenClaimerOptions {
+  readonly db: Database
+  readonly incarnation: string
+  /** The processes that the server knows, by their lanes. */
+  readonly processes: ReadonlyMap<number, Process>
+  readonly retryMs: number
+  readonly runner: Runner
+  /** Resolves when the guardians know of these requests. */
+  readonly cover: (ids: readonly string[]) => Promise<void>
+  readonly onClaimed: (claimed: readonly Claimed[]) => void
+}
+
+/** The claimer of a server: what it claims is covered by the guardians before it starts. */
+export function openClaimer(options: OpenClaimerOptions): Claimer {
+  const { db, incarnation, processes, retryMs, runner, cover, onClaimed } = options
+  const lanes = [...processes.keys()]
+  const processOf = (lane: number): Process => processes.get(lane) as Process
+
+  async function covered(claimed: Claimed[]): Promise<Claimed[]> {
+    const ids = claimed.filter(({ lane }) => hasCommands(processOf(lane))).map(({ id }) => id)
+    if (ids.length > 0) await cover(ids)
+    return claimed
+  }
+
+  return new Claimer({
+    clock: monotonic,
+    freeSlots: () => runner.freeSlots,
+    async claim(limit, token) {
+      const claimed = await covered(await claim(db, { incarnation, lanes, limit, token }))
+      if (claimed.length > 0) onClaimed(claimed)
+      return claimed
+    },
+    readBack: async token => covered(await readBackClaim(db, incarnation, token)),
+    start: ({ lane, ...request }, token) =>
+      runner.start({ ...request, process: processOf(lane) }, token),
+    retryMs,
+  })
+}
