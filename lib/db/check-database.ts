@@ -1,5 +1,6 @@
 import type { Database } from './database.ts'
 import { ClusterError } from '../errors.ts'
+import { translateError } from './translate-error.ts'
 
 /** The oldest PostgreSQL that this version works with. */
 const oldestVersion = 14
@@ -7,7 +8,7 @@ const oldestVersion = 14
 /**
  * Looks whether a server can work with this database at all, before it starts.
  * @param use one that only reads needs no session of its own, and no right to write
- * @throws {ClusterError} CW_DATABASE_UNFIT with what to do
+ * @throws {ClusterError} CW_DATABASE_UNFIT with what to do, CW_CONNECTION
  */
 export async function checkDatabase(db: Database, use: 'read' | 'write' = 'write'): Promise<void> {
   const session = await db.connectAlone()
@@ -46,6 +47,8 @@ export async function checkDatabase(db: Database, use: 'read' | 'write' = 'write
       throw unfit(
         'a connection pooler in transaction or statement mode stands between, which breaks the locks that prove which server is alive; let the database URL of servers name PostgreSQL itself',
       )
+  } catch (error) {
+    throw translateError(error)
   } finally {
     await session.end()
   }

@@ -9,7 +9,7 @@ import { nodeIdTaken } from '../db/node-identity.ts'
 import type { OtherIncarnation } from '../db/pulse.ts'
 import type { Crew, Duty } from '../db/standby.ts'
 import type { Tables } from '../db/tables.ts'
-import { isConnectionFailure } from '../db/translate-error.ts'
+import { isConnectionFailure, translateError } from '../db/translate-error.ts'
 import { ClusterError } from '../errors.ts'
 import { PulseSender } from './pulse-sender.ts'
 import { declaredLost, overdue } from './reasons.ts'
@@ -111,7 +111,7 @@ export class Witness {
 
   /**
    * Begins a new incarnation of the node and starts to prove it.
-   * @throws {ClusterError} CW_NODE_ID_TAKEN when another live server has the node id
+   * @throws {ClusterError} CW_NODE_ID_TAKEN when another live server has the node id; CW_CONNECTION
    */
   static async begin(options: WitnessOptions): Promise<Witness> {
     const { about, connect, clock, nodeSeq, t } = options
@@ -129,7 +129,7 @@ export class Witness {
       return witness
     } catch (error) {
       await session.end()
-      throw error
+      throw translateError(error)
     }
   }
 

@@ -1,0 +1,113 @@
+import t, { type Test } from 'tap'
+import { seeded } from '../support/seeded.ts'
+import { faultKinds, type Fault, type FaultKind } from './fault-proxy.ts'
+import { play, type Played } from './scenario.ts'
+
+// A slice: each statement with one fault that the seed chooses, several in one run. With ACK_LOSS=all: each statement with
+// each fault in a run of its own, its next executions too, and what is sent only because of a fault.
+
+const isWhole = process.env['ACK_LOSS'] === 'all'
+const seed = Number(process.env['ACK_LOSS_SEED'] ?? Date.now() % 1_000_000)
+
+/** How many runs there are at the same time. */
+const jobs = 6
+
+/** How many runs the slice has. */
+const sliceRuns = 12
+
+/** How many executions of one statement fail, in runs of their own. */
+const mostNth = 2
+
+/** How long one run may take, in milliseconds. */
+const timeout = isWhole ? 120_000 : 45_000
+
+t.test('lost acknowledgements', { timeout: isWhole ? 1_200_000 : 120_000 }, async t => {
+  t.comment(`seed ${seed}`)
+  const { sent, problems } = await play(t, [])
+  t.same(problems, [], 'without any fault')
+  t.jobs = jobs
+  const trial = new Trial(t, [...sent.keys()])
+  if (isWhole) await trial.playAll(sent)
+  else await trial.playSlice(seeded(seed))
+  t.same(trial.unreached(), [], 'each statement has failed')
+  t.comment(`${trial.countFired()} faults, at ${trial.countStatements()} statements`)
+})
+
+/** Plays the scenario again and again, and keeps account of what has failed. */
+class Trial {
+  readonly #t: Test
+  readonly #statements: readonly string[]
+  readonly #fired: Fault[] = []
+  /** What is sent only when something fails, with what has to fail. */
+  readonly #recoveries = new Map<string, readonly Fault[]>()
+
+  constructor(t: Test, statements: readonly string[]) {
+    this.#t = t
+    this.#statements = statements
+  }
+
+  async playSlice(random: () => number): Promise<void> {
+    const runs: Fault[][] = Array.from({ length: sliceRuns }, () => [])
+    // Neighbours in different runs: what comes after a failure may never be sent.
+    const kinds = new Map(
+      this.#statements
+        .toSorted()
+        .map(statement => [statement, faultKinds[Math.floor(random() * faultKinds.length)]]),
+    )
+    for (const [index, statement] of this.#statements.entries())
+      runs[index % sliceRuns]?.push({ statement, kind: kinds.get(statement) as FaultKind, nth: 1 })
+    await Promise.all(runs.map(faults => this.#play(faults)))
+  }
+
+  async playAll(sent: ReadonlyMap<string, number>): Promise<void> {
+    const cases = [...sent].flatMap(([statement, times]) =>
+      Array.from({ length: Math.min(times, mostNth) }, (_, index) => index + 1).flatMap(nth =>
+        faultKinds.map(kind => [{ statement, kind, nth }]),
+      ),
+    )
+    await Promise.all(cases.map(faults => this.#play(faults)))
+    const recoveries = [...this.#recoveries].flatMap(([statement, causes]) =>
+      faultKinds.map(kind => [...causes, { statement, kind, nth: 1 }]),
+    )
+    await Promise.all(recoveries.map(faults => this.#play(faults)))
+  }
+
+  /** The statements of the scenario that did not fail in every way that they should have. */
+  unreached(): string[] {
+    const kinds = isWhole ? faultKinds.length : 1
+    return this.#statements.filter(
+      statement =>
+        new Set(this.#fired.filter(one => one.statement === statement).map(one => one.kind)).size <
+        kinds,
+    )
+  }
+
+  countFired(): number {
+    return this.#fired.length
+  }
+
+  countStatements(): number {
+    return new Set(this.#fired.map(({ statement }) => statement)).size
+  }
+
+  async #play(faults: readonly Fault[]): Promise<void> {
+    const name = faults.map(describe).join(' + ')
+    await this.#t.test(name, { buffered: true, timeout }, async t => {
+      const played = await play(t, faults)
+      t.same(played.problems, [])
+      this.#note(faults, played)
+    })
+  }
+
+  #note(faults: readonly Fault[], { sent, fired }: Played): void {
+    this.#fired.push(...fired)
+    if (faults.length > 1 || fired.size === 0) return
+    for (const statement of sent.keys())
+      if (!this.#statements.includes(statement) && !this.#recoveries.has(statement))
+        this.#recoveries.set(statement, faults)
+  }
+}
+
+function describe({ statement, kind, nth }: Fault): string {
+  return `${kind}${nth === 1 ? '' : ` (${nth})`}: ${statement.slice(0, 160)}`
+}
