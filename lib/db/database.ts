@@ -84,7 +84,7 @@ export class Database implements Queryable {
       return result
     } catch (error) {
       // Some texts open a transaction themselves; after an error they leave it open, and broken.
-      client.release(!isSound(error) || isInTransaction(client))
+      client.release(!isSound(error) || (await isInTransaction(client)))
       throw translateError(error)
     } finally {
       replication.end()
@@ -208,9 +208,17 @@ function ownQuery(statement: pg.QueryConfig): pg.QueryConfig {
   return config
 }
 
-/** An application's own, older `pg` cannot tell; then the connection is not trusted. */
-function isInTransaction(client: Partial<pg.PoolClient>): boolean {
-  return client.getTransactionStatus?.() !== 'I'
+/**
+ * Asked after an error. PostgreSQL sends the error first and says later how the transaction is, at the latest with the
+ * next answer. An application's own, older `pg` cannot tell; then the connection is not trusted.
+ */
+async function isInTransaction(
+  client: Queryable & Partial<Pick<pg.PoolClient, 'getTransactionStatus'>>,
+): Promise<boolean> {
+  return client.query(ownQuery({ text: '' })).then(
+    () => client.getTransactionStatus?.() !== 'I',
+    () => true,
+  )
 }
 
 function openPool(

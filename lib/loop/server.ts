@@ -2,9 +2,6 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { monotonic } from '../base/clock.ts'
 import { Loop } from '../base/loop.ts'
-import type { Claimed } from '../db/claim.ts'
-import type { Database } from '../db/database.ts'
-import type { Finish } from '../db/finish.ts'
 import { connectionSettingsOf } from '../db/connection-settings.ts'
 import { rememberEra } from '../db/era.ts'
 import { declareSilentLost, leave, stopAccepting } from '../db/incarnations.ts'
@@ -12,9 +9,7 @@ import { promote } from '../db/promote.ts'
 import { wakeChannel } from '../db/wake.ts'
 import { ClusterError } from '../errors.ts'
 import { Runner } from '../run/runner.ts'
-import type { Process } from '../step/define-process.ts'
 import { PipeSupply } from '../step/pipe-supply.ts'
-import type { WitnessSettings } from '../witness/message.ts'
 import { startWitness, type WitnessThread } from '../witness/start-witness.ts'
 import type { Look } from '../witness/witness.ts'
 import type { Claimer } from './claimer.ts'
@@ -22,37 +17,10 @@ import { openClaimer } from './open-claimer.ts'
 import { removeFenceNote, writeFenceNote } from './fence-note.ts'
 import { Listener } from './listener.ts'
 import { LossDeclarer } from './loss-declarer.ts'
-import { openControl, type ControlEvents } from './open-control.ts'
+import { openControl } from './open-control.ts'
 import { Promoter } from './promoter.ts'
 import { openRunWriters } from './run-writers.ts'
-
-export interface ServerSetup {
-  readonly db: Database
-  readonly node: string
-  /** The processes that this server knows, by their lanes. */
-  readonly processes: ReadonlyMap<number, Process>
-  readonly concurrency: number
-  readonly listen: boolean
-  readonly killGraceMs: number
-  readonly outputLimit: number
-  readonly environment: Readonly<Record<string, string>>
-  readonly dataFolder: string
-  readonly witness: WitnessSettings
-  readonly events: ServerEvents
-}
-
-/** What a server tells whoever started it. */
-export interface ServerEvents extends ControlEvents {
-  started(about: { node: string; incarnation: string }): void
-  claimed(requests: readonly Claimed[]): void
-  finished(id: string, outcome: Finish['outcome']): void
-  /** Another server was declared lost. */
-  declaredLost(lost: { node: string; incarnation: string; failed: string[] }): void
-  /** This server can no longer prove that it is alive; it has stopped its work. */
-  fenced(reason: ClusterError): void
-  /** A guardian watches, the first or another one. */
-  guarded(by: number | undefined, isFirst: boolean): void
-}
+import type { ServerSetup } from './server-setup.ts'
 
 /** All that one node does as long as it lives: it claims, runs, promotes, cancels, and watches the others. */
 export class Server {

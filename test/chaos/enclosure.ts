@@ -30,8 +30,7 @@ export async function runInside(program: string, args: readonly string[]): Promi
   const folder = await mkdtemp(join(tmpdir(), 'cw-chaos-'))
   // The account of the database must reach what is in it.
   await chmod(folder, 0o711)
-  const isPrivileged = process.platform === 'linux' && process.getuid?.() === 0
-  const words = [...(isPrivileged ? enclosing : []), process.execPath, program, ...args]
+  const words = [...(isPrivileged() ? enclosing : []), process.execPath, program, ...args]
   const [file = '', ...rest] = words
   const child = spawn(file, rest, {
     detached: true,
@@ -46,6 +45,11 @@ export async function runInside(program: string, args: readonly string[]): Promi
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+/** Whether a process namespace can be made. */
+export function isPrivileged(): boolean {
+  return process.platform === 'linux' && process.getuid?.() === 0
 }
 
 /** The shell is the first process, which collects the orphans; so it must not be replaced by the program. */

@@ -112,6 +112,13 @@ t.test('a connection that was ended during a statement is not used again', async
   }
 })
 
+t.test('a statement that opened a transaction and failed leaves none behind', async t => {
+  const { url } = await createDatabase(t, { template: false })
+  const db = openDatabase(t, url, { connections: 1 })
+  await t.rejects(db.query({ text: 'begin; select 1 / 0' }), { code: '22012' })
+  t.match(await db.query({ text: 'select 1 as one' }), { rows: [{ one: 1 }] })
+})
+
 t.test('after close the next statement opens the pool anew', async t => {
   const { url } = await createDatabase(t, { template: false })
   const db = openDatabase(t, url)

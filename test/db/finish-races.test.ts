@@ -2,7 +2,7 @@ import t from 'tap'
 import { cancelRequest } from '../../lib/db/cancel.ts'
 import type { Database, Queryable } from '../../lib/db/database.ts'
 import { finish } from '../../lib/db/finish.ts'
-import { declareLost } from '../../lib/db/incarnations.ts'
+import { countSession, declareLost } from '../../lib/db/incarnations.ts'
 import { getRequest } from '../../lib/db/status.ts'
 import { writeSteps } from '../../lib/db/steps.ts'
 import {
@@ -79,6 +79,23 @@ t.test(
     t.equal((await outcomes(db)).length, 1)
   },
 )
+
+t.test('a server that has proved itself since its silence began is not declared lost', async t => {
+  const { db, server, run } = await openRace(t)
+  await countSession(db, db.t, server)
+  t.equal(await declareLost(db, server, 'other', 1), undefined)
+  t.match(await roomsOf(db), { running: [run.id], finished: [] })
+  t.same(await declareLost(db, server, 'other', 2), [run.id])
+})
+
+t.test('the loss of one life of a node is no loss of the next', async t => {
+  const { db } = await openRooms(t)
+  const lane = await addLane(db)
+  const [before, now] = [await addServer(db, 'a'), await addServer(db, 'a')]
+  const [lost, live] = [await addRun(db, before, lane), await addRun(db, now, lane)]
+  t.same(await declareLost(db, before, 'other'), [lost.id])
+  t.match(await roomsOf(db), { running: [live.id] })
+})
 
 t.test('a finish waits for a cancel, and then moves the run all the same', async t => {
   const { db, server, run, session, within } = await openRace(t)

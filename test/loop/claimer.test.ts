@@ -65,6 +65,18 @@ t.test('what a claim took whose answer was lost is read back, and started once',
   t.same(await finish(direct, incarnation, started.map(success)), ids)
 })
 
+t.test('what is read back belongs to the claim whose answer was lost, and to no other', async t => {
+  const { direct, proxy, lane, started, claimer } = await openClaimer(t)
+  const answered = await addRequests(direct, { lane, count: 2 })
+  await claimer.pass()
+  const unanswered = await addRequests(direct, { lane, count: 2 })
+  const cut = proxy.cut('cluster_worker.claim', 'after')
+  await t.rejects(claimer.pass(), { code: 'CW_CONNECTION' })
+  await cut
+  await claimer.pass()
+  t.same(idsOf(started), [...answered, ...unanswered])
+})
+
 t.test('a claim that never reached PostgreSQL took nothing; the next one does', async t => {
   const { direct, proxy, lane, started, claimer } = await openClaimer(t)
   const ids = await addRequests(direct, { lane, count: 5 })

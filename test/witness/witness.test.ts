@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import t from 'tap'
 import type { Test } from 'tap'
 import { monotonic } from '../../lib/base/clock.ts'
@@ -6,6 +7,8 @@ import { Database } from '../../lib/db/database.ts'
 import { declareLost, leave } from '../../lib/db/incarnations.ts'
 import { registerNode } from '../../lib/db/node-identity.ts'
 import { ClusterError } from '../../lib/errors.ts'
+import { limitsOf } from '../../lib/witness/limits.ts'
+import { openSession } from '../../lib/witness/session.ts'
 import { Watcher } from '../../lib/witness/watcher.ts'
 import { Witness, type Look } from '../../lib/witness/witness.ts'
 import { addLane, addRequests, describeNode, findSilent, openRooms } from '../support/rows.ts'
@@ -18,7 +21,7 @@ async function beginWitness(
   t: Test,
   db: Database,
   node: string,
-  more: { lanes?: number[]; isStuck?: () => boolean } = {},
+  more: { lanes?: number[]; isStuck?: () => boolean; proven?: (forMs: number) => void } = {},
 ) {
   const { promise: lost, resolve: onLost } = Promise.withResolvers<ClusterError>()
   const errors: unknown[] = []
@@ -41,7 +44,7 @@ async function beginWitness(
       silent: () => undefined,
       newEra: () => undefined,
       disconnected: () => undefined,
-      proven: () => undefined,
+      proven: more.proven ?? (() => undefined),
       lost: onLost,
       error: error => void errors.push(error),
     },
@@ -186,6 +189,34 @@ t.test('a queue that cannot be looked at in time does not keep it from the proof
   t.match(errors, [{ code: '57014' }])
   t.same(await findSilent(db), [])
   t.ok(witness.incarnation)
+})
+
+t.test('a proof is as old as its question, however long the answer takes', async t => {
+  const { db, connect } = await openRooms(t)
+  const lane = await addLane(db)
+  const holds: number[] = []
+  const { looks, errors } = await beginWitness(t, db, 'one', {
+    lanes: [lane],
+    proven: forMs => void holds.push(forMs),
+  })
+  const session = await connect()
+  await session.query('begin')
+  await session.query(`lock table ${db.t.queue}`)
+  // The look is given up when PostgreSQL has waited for so long; the proof that comes with the next one is as old.
+  await until(async () => errors.length > 0)
+  const from = looks.length
+  await until(async () => looks.length > from + 1)
+  const { trustMs, statementMs } = limitsOf({ lostAfterMs, outageGraceMs: 0 })
+  t.ok(Math.min(...holds) <= trustMs - statementMs)
+})
+
+t.test('PostgreSQL itself ends the session of a server that falls silent', async t => {
+  const { db } = await openRooms(t)
+  const limits = limitsOf({ lostAfterMs: 500, outageGraceMs: 0 })
+  const session = await openSession(config => db.connectAlone(config), 'one', limits, 'on')
+  t.teardown(() => session.end())
+  const [error] = (await once(session, 'error')) as [unknown]
+  t.match(error, { code: '57P05' })
 })
 
 t.test('stops when it may not go on, whatever the database says', async t => {
