@@ -1,7 +1,13 @@
-import type { Options } from 'yargs'
-
 /** What every order to a server has. */
-export const orderFlags = {
+export const orderFlags: {
+  readonly timeout: {
+    readonly type: 'string'
+    readonly requiresArg: true
+    readonly describe: string
+    readonly defaultDescription: string
+  }
+  readonly json: { readonly type: 'boolean'; readonly describe: string }
+} = {
   timeout: {
     type: 'string',
     requiresArg: true,
@@ -9,4 +15,4 @@ export const orderFlags = {
     defaultDescription: '30s; for drain: until it is done',
   },
   json: { type: 'boolean', describe: 'Print a JSON object.' },
-} as const satisfies Record<string, Options>
+}

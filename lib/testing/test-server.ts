@@ -123,7 +123,9 @@ function spawnServer(options: TestServerOptions, place: Place): ChildProcess {
   const orders = ordersOf(options)
   const preload = new URL(`preload${extname(import.meta.url)}`, import.meta.url)
   const imports = Object.keys(orders).length > 0 ? ['--import', preload.href] : []
-  const words = ['start', '--node-id', place.nodeId, '--data-dir', place.dataDir]
+  // A database that is kept from run to run knows the node id, with the data folder of an earlier run.
+  const identity = ['--node-id', place.nodeId, '--data-dir', place.dataDir, '--take-identity']
+  const words = ['start', ...identity]
   const named = processes.flatMap(path => ['--processes', path])
   const profile = flags.includes('--profile') ? [] : ['--profile', 'fast']
   return spawn(
