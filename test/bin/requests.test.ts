@@ -189,7 +189,10 @@ t.test('nodes tells what each server runs and ran', async t => {
     startedAt: isMoment,
     endedAt: null,
   })
-  t.match((await run(['nodes'])).stdout, /^NODE +STATE .*\na +active +active +\S+ \S+ +0\/10 /)
+  t.match(
+    (await run(['nodes'])).stdout,
+    /^NODE +ROLE +STATE .*\na +active +active +\S+ \S+ +0\/10 /,
+  )
 })
 
 t.test('a request that there is not is a wrong command line', async t => {

@@ -135,8 +135,9 @@ t.test('of two standbys one takes over, and the other one when that is gone, too
   const { start, operator } = await openCluster(t)
   const a = await start('a')
   const both = [await start('b', standby), await start('c', standby)] as const
+  const taken = Promise.race(both.map(one => once(one, 'tookOver').then(() => one)))
   await a.stop()
-  const first = await Promise.race(both.map(one => once(one, 'tookOver').then(() => one)))
+  const first = await taken
   const second = first === both[0] ? both[1] : both[0]
   t.equal(await runHello(operator), first.nodeId)
   t.equal(await stateOf(operator, second.nodeId), 'standby')

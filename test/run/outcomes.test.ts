@@ -89,7 +89,10 @@ const odd = defineProcess({
 })
 
 const { cluster } = await startCluster(t, [ok, bad, half, odd])
-const { cluster: bySize } = await startCluster(t, [ok], { outputLimit: 3 })
+const { cluster: bySize } = await startCluster(t, [ok], {
+  outputLimit: 3,
+  dataDir: t.testdir() + '/by-size',
+})
 
 const stepsOf = (record: RequestRecord): string[] =>
   record.steps.map(step => `${step.phase} ${step.name}: ${step.state}`)

@@ -151,7 +151,7 @@ export const requestMutants: readonly Mutant[] = [
     name: 'closing before all has ended',
     story: 'the connections are closed before the last runs have been recorded',
     seen: ['timgit/pg-boss#421', 'timgit/pg-boss#576', 'graphile/worker#352'],
-    file: 'lib/cluster.ts',
+    file: 'lib/server-life.ts',
     find: 'await started?.server.drain()\n      await started?.housekeeping?.stop()',
     replace: 'await started?.housekeeping?.stop()',
     test: 'test/cluster-stop.test.ts',
