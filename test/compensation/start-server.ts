@@ -19,7 +19,7 @@ export async function startServer(
   { url, node, isChanged = false }: ServerToStart,
 ): Promise<Kill> {
   const program = fileURLToPath(new URL('server.ts', import.meta.url))
-  const words = [program, url, node, `${t.testdir()}/${node}`, ...(isChanged ? ['changed'] : [])]
+  const words = [program, url, node, `${t.testdirName}/${node}`, ...(isChanged ? ['changed'] : [])]
   const { PATH = '', HOME = '' } = process.env
   // Without what tap adds to the programs that a test starts.
   const child = spawn(process.execPath, words, {

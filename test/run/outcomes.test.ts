@@ -91,7 +91,7 @@ const odd = defineProcess({
 const { cluster } = await startCluster(t, [ok, bad, half, odd])
 const { cluster: bySize } = await startCluster(t, [ok], {
   outputLimit: 3,
-  dataDir: t.testdir() + '/by-size',
+  dataDir: `${t.testdirName}/by-size`,
 })
 
 const stepsOf = (record: RequestRecord): string[] =>
