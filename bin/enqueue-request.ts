@@ -3,7 +3,7 @@ import { Database } from '../lib/db/database.ts'
 import { listPublishedNames } from '../lib/db/definitions.ts'
 import type { Enqueued } from '../lib/db/requests.ts'
 import type { RequestRecord } from '../lib/db/status.ts'
-import type { BatchOptions, RequestOptions } from '../lib/enqueue.ts'
+import type { EnqueueOptions } from '../lib/enqueue.ts'
 import { nearestName } from '../lib/base/nearest-name.ts'
 import { ClusterError } from '../lib/errors.ts'
 import type { FlagValues } from './define-command.ts'
@@ -22,7 +22,7 @@ export interface EnqueueOrder {
   /** JSON, or the file that holds it. */
   readonly input: string | undefined
   readonly inputFile: string | undefined
-  readonly options: RequestOptions & BatchOptions
+  readonly options: EnqueueOptions
   readonly wait: boolean
   /** Prints the log while waiting. */
   readonly follow: boolean

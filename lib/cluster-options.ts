@@ -117,3 +117,13 @@ function withDatabaseUrl(
     )
   return { ...options, ...parseOptions({ connectionString: fromEnvironment }, 'program') }
 }
+
+/** @throws {ClusterError} CW_READ_ONLY in the role `read-only` */
+export function checkMayWrite({ role }: Pick<ServerOptions, 'role'>): void {
+  if (role === 'read-only')
+    throw new ClusterError(
+      'CW_READ_ONLY',
+      'nothing was changed, because the role here is read-only; ask a program or a server that has another role',
+      { field: 'role' },
+    )
+}

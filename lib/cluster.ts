@@ -2,14 +2,18 @@ import { EventEmitter } from 'node:events'
 import type { Finding } from './base/finding.ts'
 import { silentLogger, type Logger } from './base/logger.ts'
 import type { ClusterEvents } from './cluster-events.ts'
-import { indexByName, readClusterOptions, type ClusterOptions } from './cluster-options.ts'
+import {
+  checkMayWrite,
+  indexByName,
+  readClusterOptions,
+  type ClusterOptions,
+} from './cluster-options.ts'
 import { parseDuration, type Duration } from './base/duration.ts'
 import { cancelRequest, type CancelAnswer } from './db/cancel.ts'
-import { Database } from './db/database.ts'
+import type { Database } from './db/database.ts'
 import { migrate } from './db/migrate.ts'
 import { refuseUnknown } from './db/lock-node.ts'
 import { getNode, listNodes, type NodeRecord, type NodeStatus } from './db/nodes.ts'
-import { readOnlyUrl } from './db/read-only-url.ts'
 import type { Enqueued } from './db/requests.ts'
 import {
   findFinished,
@@ -27,38 +31,26 @@ import {
   checkKeys,
   checkRequests,
   type BatchOptions,
-  type RequestOptions,
+  type EnqueueOptions,
   type RequestToEnqueue,
 } from './enqueue.ts'
-import { ClusterError, messageOf } from './errors.ts'
+import { messageOf } from './errors.ts'
 import { followLog, type LogEntry } from './follow-log.ts'
+import * as orders from './node-orders.ts'
 import {
-  orderDrain,
-  orderResume,
-  orderRetire,
-  orderSuspend,
-  type DrainOptions,
-  type OrderAnswer,
-  type ResumeAnswer,
-  type ResumeOptions,
-  type RetireOptions,
-  type SuspendOptions,
-} from './node-orders.ts'
-import { checkFilter, checkId, type RequestFilter, type RequestId } from './query.ts'
-import { timelineFile } from './identity/timeline-file.ts'
+  checkFilter,
+  checkId,
+  unknownRequest,
+  type RequestFilter,
+  type RequestId,
+} from './query.ts'
+import { openClusterDatabase } from './open-cluster-database.ts'
 import type { ServerOptions } from './options.ts'
 import { ServerLife } from './server-life.ts'
 import type { Process } from './step/define-process.ts'
+import { waitForFinish, type WaitOptions } from './wait-for-finish.ts'
 import { Waiter } from './waiter.ts'
 import { Waker } from './waker.ts'
-
-export interface WaitOptions {
-  /** Defaults to no limit. */
-  timeout?: Duration
-  signal?: AbortSignal
-}
-
-export type EnqueueOptions = RequestOptions & BatchOptions
 
 /**
  * One application's door to the cluster: it enqueues and asks, and after `start` it is a server too.
@@ -83,21 +75,10 @@ export class Cluster extends EventEmitter<ClusterEvents> {
     this.#settings = readClusterOptions(plain, pool)
     this.#logger = logger ?? silentLogger
     this.#processes = indexByName(processes)
-    const { connectionString, schema, nodeId, role } = this.#settings
-    this.#db = new Database({
-      connectionString:
-        role === 'read-only' && connectionString !== undefined
-          ? readOnlyUrl(connectionString)
-          : connectionString,
-      pool,
-      schema,
-      applicationName: `cluster-worker ${nodeId}`,
-      maxConnections: 10,
-      timelines: timelineFile(this.#settings.dataDir),
-    })
-    this.#enqueuer = new Enqueuer(this.#db, this.#processes)
+    this.#db = openClusterDatabase(this.#settings, pool)
     this.#waiter = new Waiter(ids => findFinished(this.#db, ids), isTransient)
     this.#waker = new Waker(() => wakeServers(this.#db))
+    this.#enqueuer = new Enqueuer(this.#db, this.#processes, () => this.#waker.wake())
     this.#life = new ServerLife({
       db: this.#db,
       settings: this.#settings,
@@ -146,7 +127,9 @@ export class Cluster extends EventEmitter<ClusterEvents> {
       ...(transaction !== undefined && { transaction }),
       ...(allowUnknown !== undefined && { allowUnknown }),
     }
-    const [enqueued] = await this.#enqueueAll([{ ...request, process, input }], batch)
+    const [enqueued] = await this.#write(() =>
+      this.#enqueuer.enqueue([{ ...request, process, input }], batch),
+    )
     return enqueued as Enqueued
   }
 
@@ -161,7 +144,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
   ): Promise<Enqueued[]> {
     checkKeys(options, ['batch'])
     checkRequests(requests)
-    return this.#enqueueAll(requests, options)
+    return this.#write(() => this.#enqueuer.enqueue(requests, options))
   }
 
   /**
@@ -223,8 +206,8 @@ export class Cluster extends EventEmitter<ClusterEvents> {
    * `atOnce` is given. After the answer `acknowledged` the server starts no request.
    * @throws {ClusterError} CW_NODE_UNKNOWN, CW_WAIT_TIMEOUT when it does not answer; it is suspended all the same
    */
-  suspend(node: string, options: SuspendOptions = {}): Promise<OrderAnswer> {
-    return this.#write(() => orderSuspend(this.#db, node, options))
+  suspend(node: string, options: orders.SuspendOptions = {}): Promise<orders.OrderAnswer> {
+    return this.#write(() => orders.orderSuspend(this.#db, node, options))
   }
 
   /**
@@ -232,24 +215,24 @@ export class Cluster extends EventEmitter<ClusterEvents> {
    * itself.
    * @throws {ClusterError} CW_NODE_UNKNOWN, CW_WAIT_TIMEOUT
    */
-  resume(node: string, options: ResumeOptions = {}): Promise<ResumeAnswer> {
-    return this.#write(() => orderResume(this.#db, node, options))
+  resume(node: string, options: orders.ResumeOptions = {}): Promise<orders.ResumeAnswer> {
+    return this.#write(() => orders.orderResume(this.#db, node, options))
   }
 
   /**
    * Suspends a server and waits until nothing runs on it any more; with `thenExit`, until it has left.
    * @throws {ClusterError} CW_NODE_UNKNOWN, CW_WAIT_TIMEOUT
    */
-  drain(node: string, options: DrainOptions = {}): Promise<OrderAnswer> {
-    return this.#write(() => orderDrain(this.#db, node, options))
+  drain(node: string, options: orders.DrainOptions = {}): Promise<orders.OrderAnswer> {
+    return this.#write(() => orders.orderDrain(this.#db, node, options))
   }
 
   /**
    * Says that a server does not come back: it is drained if it still runs, and refused when it starts again.
    * @throws {ClusterError} CW_NODE_UNKNOWN, CW_WAIT_TIMEOUT
    */
-  retire(node: string, options: RetireOptions = {}): Promise<OrderAnswer> {
-    return this.#write(() => orderRetire(this.#db, node, options))
+  retire(node: string, options: orders.RetireOptions = {}): Promise<orders.OrderAnswer> {
+    return this.#write(() => orders.orderRetire(this.#db, node, options))
   }
 
   /**
@@ -258,16 +241,9 @@ export class Cluster extends EventEmitter<ClusterEvents> {
    */
   async wait(id: RequestId, options: WaitOptions = {}): Promise<RequestRecord> {
     const known = checkId(id)
-    const { timeout } = options
-    const limit =
-      timeout === undefined ? undefined : AbortSignal.timeout(parseDuration(timeout, 'timeout'))
     if (!(await isRequest(this.#db, known))) throw unknownRequest(known)
-    const signals = [limit, options.signal].filter(signal => signal !== undefined)
-    if (await this.#waiter.wait(known, AbortSignal.any(signals))) return this.get(known)
-    options.signal?.throwIfAborted()
-    throw new ClusterError('CW_WAIT_TIMEOUT', `request ${known} did not finish within ${timeout}`, {
-      field: 'timeout',
-    })
+    await waitForFinish(this.#waiter, known, options)
+    return this.get(known)
   }
 
   /**
@@ -305,12 +281,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
 
   /** Does what writes to the database, unless this cluster only reads. */
   async #write<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#settings.role === 'read-only')
-      throw new ClusterError(
-        'CW_READ_ONLY',
-        'nothing was changed, because the role here is read-only; ask a program or a server that has another role',
-        { field: 'role' },
-      )
+    checkMayWrite(this.#settings)
     return work()
   }
 
@@ -322,18 +293,4 @@ export class Cluster extends EventEmitter<ClusterEvents> {
       this.#logger.error({ event: name }, `a listener threw: ${messageOf(error)}`)
     }
   }
-
-  async #enqueueAll(
-    requests: readonly RequestToEnqueue[],
-    options: BatchOptions,
-  ): Promise<Enqueued[]> {
-    const enqueued = await this.#write(() => this.#enqueuer.enqueue(requests, options))
-    // Inside the caller's transaction nobody can see the requests yet; the next poll will.
-    if (!options.transaction && enqueued.length > 0) this.#waker.wake()
-    return enqueued
-  }
-}
-
-function unknownRequest(id: string): ClusterError {
-  return new ClusterError('CW_REQUEST_UNKNOWN', `there is no request ${id}`, { field: 'id' })
 }

@@ -34,6 +34,8 @@ export interface BatchOptions {
   allowUnknown?: boolean
 }
 
+export type EnqueueOptions = RequestOptions & BatchOptions
+
 /** One request of a batch. */
 export interface RequestToEnqueue extends RequestOptions {
   /** A definition or a name. */
@@ -58,11 +60,14 @@ const known: Record<'process' | 'request' | 'batch', readonly string[]> = {
 export class Enqueuer {
   readonly #db: Database
   readonly #processes: ReadonlyMap<string, Process>
+  readonly #wake: () => void
   readonly #published = new Map<string, { schema: StandardSchemaV1 | undefined; readAt: number }>()
 
-  constructor(db: Database, processes: ReadonlyMap<string, Process>) {
+  /** @param wake tells the servers that there is work */
+  constructor(db: Database, processes: ReadonlyMap<string, Process>, wake: () => void) {
     this.#db = db
     this.#processes = processes
+    this.#wake = wake
   }
 
   /**
@@ -86,7 +91,10 @@ export class Enqueuer {
       const prefix = requests.length === 1 ? '' : `requests[${index}].`
       checked.push(await check(request, prefix, schemaOf))
     }
-    return enqueueBatch(this.#db, checked, { transaction, allowUnknown })
+    const enqueued = await enqueueBatch(this.#db, checked, { transaction, allowUnknown })
+    // Inside the caller's transaction nobody can see the requests yet; the next poll will.
+    if (!transaction && enqueued.length > 0) this.#wake()
+    return enqueued
   }
 
   /** The input schema of a process that is named only: our own definition's, else what servers published. */

@@ -85,3 +85,7 @@ function wrong(field: string, expected: string, got: unknown): ClusterError {
     },
   )
 }
+
+export function unknownRequest(id: string): ClusterError {
+  return new ClusterError('CW_REQUEST_UNKNOWN', `there is no request ${id}`, { field: 'id' })
+}
