@@ -23,6 +23,8 @@ export type ExitCode = (typeof exitCode)[keyof typeof exitCode]
 
 /** All other errors mean `failed`. */
 const byErrorCode: Partial<Record<ErrorCode, ExitCode>> = {
+  CW_COMPONENT: exitCode.misconfigured,
+  CW_COMPONENT_UNKNOWN: exitCode.usage,
   CW_CONFIG: exitCode.misconfigured,
   CW_CONNECTION: exitCode.unavailable,
   CW_DATABASE_UNFIT: exitCode.misconfigured,
@@ -44,7 +46,13 @@ const byErrorCode: Partial<Record<ErrorCode, ExitCode>> = {
   CW_READ_ONLY: exitCode.misconfigured,
   CW_REQUEST_UNKNOWN: exitCode.usage,
   CW_SCHEMA_NEWER: exitCode.misconfigured,
+  CW_SECRET_UNKNOWN: exitCode.misconfigured,
+  CW_SOURCE_OPTION: exitCode.misconfigured,
+  CW_STORE_FULL: exitCode.tryAgain,
+  CW_STORE_UNKNOWN: exitCode.misconfigured,
+  CW_STORE_UNREACHABLE: exitCode.unavailable,
   CW_UNKNOWN_PROCESS: exitCode.usage,
+  CW_VERSION_UNKNOWN: exitCode.usage,
   CW_WAIT_TIMEOUT: exitCode.tryAgain,
 }
 

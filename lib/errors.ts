@@ -3,7 +3,10 @@
  * docs/errors.md explains each. A code is never reused for another meaning.
  */
 export const errorCodes = {
+  CW_ARTIFACT_REFUSED: 'A file or an archive of a version is not accepted.',
   CW_CANCELLED: 'The request was cancelled.',
+  CW_COMPONENT: 'The definition of a component is wrong.',
+  CW_COMPONENT_UNKNOWN: 'There is no component of this name.',
   CW_CONFIG: 'The configuration cannot be used.',
   CW_CONNECTION: 'The database cannot be reached.',
   CW_DATABASE_UNFIT: 'The database cannot be used as it is set up.',
@@ -23,17 +26,27 @@ export const errorCodes = {
   CW_NOT_MIGRATED: 'The schema is missing or older than this version needs.',
   CW_NOT_REPLICATED: 'The database has committed, but no standby has confirmed it.',
   CW_NO_PRIMARY: 'No host of the database URL is a primary that may be used.',
+  CW_OBJECT_CORRUPT: 'A file in the store is not what was published.',
+  CW_OBJECT_MISSING: 'A published file is not in the store.',
   CW_OPTION: 'An option has a value that cannot be used.',
   CW_POOL_TIMEOUT: 'No database connection became free in time.',
   CW_READ_ONLY: 'A server or program in the role read-only writes nothing.',
   CW_REQUEST_UNKNOWN: 'There is no request with this id.',
   CW_RESULT_UNSERIALISABLE: 'What a step returned cannot be stored as JSON.',
   CW_SCHEMA_NEWER: 'The schema is newer than this version knows.',
+  CW_SECRET_UNKNOWN: 'This server has no secret of this name.',
+  CW_SOURCE: 'The source of a component cannot be asked, or does not deliver.',
+  CW_SOURCE_OPTION: 'An option of a source is wrong.',
   CW_STEP_FAILED: 'A step failed.',
   CW_STEP_TIMEOUT: 'A step ran longer than its timeout.',
   CW_STOPPED: 'The server was stopped before the step ended.',
+  CW_STORE_FULL: 'The artifact store has no room left.',
+  CW_STORE_UNKNOWN: 'The artifact store is not the one of this cluster.',
+  CW_STORE_UNREACHABLE: 'The artifact store cannot be reached.',
   CW_UNDO_FAILED: 'What a lost server had done is not undone in full.',
   CW_UNKNOWN_PROCESS: 'No server has published a process of this name.',
+  CW_VERSION_GATE: 'The version does not have the status that is asked for.',
+  CW_VERSION_UNKNOWN: 'There is no such version, or it is not imported.',
   CW_WAIT_TIMEOUT: 'The request did not finish in time.',
 } as const
 
