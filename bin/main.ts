@@ -1,9 +1,11 @@
 import { cancelCommand } from './command/cancel.ts'
 import { checkCommand } from './command/check.ts'
+import { componentsCommand } from './command/components.ts'
 import { devCommand } from './command/dev.ts'
 import { doctorCommand } from './command/doctor.ts'
 import { drainCommand } from './command/drain.ts'
 import { enqueueCommand } from './command/enqueue.ts'
+import { importCommand } from './command/import.ts'
 import { listCommand } from './command/list.ts'
 import { logsCommand } from './command/logs.ts'
 import { migrateCommand } from './command/migrate.ts'
@@ -13,6 +15,7 @@ import { retireCommand } from './command/retire.ts'
 import { showCommand } from './command/show.ts'
 import { startCommand } from './command/start.ts'
 import { suspendCommand } from './command/suspend.ts'
+import { versionsCommand } from './command/versions.ts'
 import { runCommandLine } from './command-line.ts'
 import type { Command } from './define-command.ts'
 import { guardOutput } from './output.ts'
@@ -34,6 +37,9 @@ const commands: readonly Command[] = [
   resumeCommand,
   drainCommand,
   retireCommand,
+  componentsCommand,
+  versionsCommand,
+  importCommand,
 ]
 
 /** Runs the command line and ends the process with its exit code. */

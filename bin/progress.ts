@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Cluster } from '../lib/cluster.ts'
-import { printableLine } from './printable.ts'
+import { openStatusLine, type StatusLine } from './status-line.ts'
 
 const pauseMs = 500
 
@@ -13,30 +13,31 @@ export async function withProgress<Result>(
   id: string,
   work: Promise<Result>,
 ): Promise<Result> {
-  const { stderr } = process
-  if (!stderr.isTTY || !(stderr.columns > 0) || process.env['TERM'] === 'dumb') return work
+  const line = openStatusLine()
+  if (!line) return work
   const end = new AbortController()
-  const showing = showProgress(cluster, id, end.signal)
+  const showing = showProgress(cluster, id, line, end.signal)
   try {
     return await work
   } finally {
     end.abort()
     await showing
-    stderr.write(eraseLine)
+    line.end()
   }
 }
 
-const eraseLine = '\r\u001b[K'
-
-async function showProgress(cluster: Cluster, id: string, signal: AbortSignal): Promise<void> {
-  const { stderr } = process
+async function showProgress(
+  cluster: Cluster,
+  id: string,
+  line: StatusLine,
+  signal: AbortSignal,
+): Promise<void> {
   while (!signal.aborted) {
     // The work itself fails loudly when the database is away.
     const record = await cluster.get(id).catch(() => undefined)
     if (record && !signal.aborted) {
       const step = record.steps.findLast(({ state }) => state === 'running')
-      const line = `request ${id} ${record.state}${step ? `: ${printableLine(step.name)}` : ''}`
-      stderr.write(eraseLine + line.slice(0, stderr.columns - 1))
+      line.show(`request ${id} ${record.state}${step ? `: ${step.name}` : ''}`)
     }
     await delay(pauseMs, undefined, { signal }).catch(() => undefined)
   }

@@ -1,4 +1,5 @@
 import type { ClusterError } from './errors.ts'
+import type { PublishedVersion } from './loop/component-work.ts'
 
 /** What a Cluster tells; listen with `on` or `once`. */
 export interface ClusterEvents {
@@ -23,5 +24,13 @@ export interface ClusterEvents {
   noStandby: []
   /** Nothing runs on this server any more, as was asked for. With `thenExit` it stops by itself. */
   drained: [{ node: string; thenExit: boolean }]
+  /** A check that this server made has shown versions that nobody knew. */
+  versionsFound: [{ component: string; versions: string[] }]
+  /** A check that this server made has failed; the next one comes later. */
+  checkFailed: [{ component: string; error: unknown }]
+  /** This server has imported a version: every server can use it. */
+  versionPublished: [PublishedVersion]
+  /** An import here has failed; it is tried again, by any server. */
+  importFailed: [{ component: string; version: string; error: unknown }]
   stopped: []
 }

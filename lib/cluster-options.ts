@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import type { SourceType } from './artifact/source.ts'
 import type { Duration } from './base/duration.ts'
 import type { Logger } from './base/logger.ts'
 import { ClusterError } from './errors.ts'
@@ -65,6 +66,18 @@ export interface ClusterOptions {
   retention?: Duration
   /** How many bytes of output are kept per step. Defaults to 16 MiB. */
   outputLimit?: number
+  /** Where versions' files are kept: `postgres:`, a shared folder, or `s3://bucket/prefix`. The same everywhere. Defaults to `postgres:`. */
+  store?: string
+  /** How long a reader waits for a file that the store does not show yet. Defaults to `10s`. */
+  storeDelay?: Duration
+  /** How many bytes of versions' files this server keeps on its own disk. Defaults to 2 GiB. */
+  cacheSize?: number
+  /** Whether this server takes its part in asking sources for new versions. Defaults to true. */
+  checkVersions?: boolean
+  /** How many versions this server imports at once. Defaults to 2; 0 for none. */
+  importsAtOnce?: number
+  /** Types of sources of your own, made by defineSource. */
+  sources?: readonly SourceType[]
   /** A pino logger, or anything with its methods. Defaults to none. */
   logger?: Logger
   /** Only read by the binary, which makes the logger. */
@@ -76,7 +89,7 @@ export interface ClusterOptions {
  * @throws {ClusterError} CW_OPTION
  */
 export function readClusterOptions(
-  plain: Omit<ClusterOptions, 'pool' | 'processes' | 'logger'>,
+  plain: Omit<ClusterOptions, 'pool' | 'processes' | 'sources' | 'logger'>,
   pool: pg.Pool | undefined,
 ): ServerOptions {
   return completeOptions(withDatabaseUrl(parseOptions(plain, 'program'), pool))

@@ -9,6 +9,7 @@ import {
   type ClusterOptions,
 } from './cluster-options.ts'
 import { parseDuration, type Duration } from './base/duration.ts'
+import { Components } from './components.ts'
 import { cancelRequest, type CancelAnswer } from './db/cancel.ts'
 import type { Database } from './db/database.ts'
 import { migrate } from './db/migrate.ts'
@@ -67,11 +68,13 @@ export class Cluster extends EventEmitter<ClusterEvents> {
   readonly #waiter: Waiter
   readonly #waker: Waker
   readonly #life: ServerLife
+  /** Components, their versions, and the files of each version. */
+  readonly components: Components
 
   /** @throws {ClusterError} CW_OPTION naming the option that is wrong */
   constructor(options: ClusterOptions) {
     super()
-    const { pool, processes = [], logger, ...plain } = options
+    const { pool, processes = [], sources = [], logger, ...plain } = options
     this.#settings = readClusterOptions(plain, pool)
     this.#logger = logger ?? silentLogger
     this.#processes = indexByName(processes)
@@ -79,10 +82,12 @@ export class Cluster extends EventEmitter<ClusterEvents> {
     this.#waiter = new Waiter(ids => findFinished(this.#db, ids), isTransient)
     this.#waker = new Waker(() => wakeServers(this.#db))
     this.#enqueuer = new Enqueuer(this.#db, this.#processes, () => this.#waker.wake())
+    this.components = new Components(this.#db, work => this.#write(work))
     this.#life = new ServerLife({
       db: this.#db,
       settings: this.#settings,
       processes: [...this.#processes.values()],
+      sources,
       logger: this.#logger,
       tell: (name, ...about) => this.#tell(name, ...about),
       onFinished: id => this.#waiter.tell(id),

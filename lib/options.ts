@@ -39,6 +39,11 @@ export interface ServerOptions {
   guardian: boolean
   logLevel: LogLevel
   retention: number | 'forever'
+  store: string
+  storeDelay: number
+  cacheSize: number
+  checkVersions: boolean
+  importsAtOnce: number
 }
 
 /** What a server is there for. */
@@ -218,6 +223,38 @@ export const options: { readonly [Name in OptionName]: Option<ServerOptions[Name
     ...byDefault(30 * 86_400_000, '30d'),
     usedBy: ['server'],
     description: "How long finished requests are kept; 'forever' keeps them all.",
+  },
+  store: {
+    ...word(/^(postgres:$|s3:\/\/|file:\/|\/)/, "'postgres:', an absolute folder or an s3:// URL"),
+    ...byDefault('postgres:'),
+    usedBy: ['library', 'server', 'cli'],
+    description:
+      "Where the files of components' versions are kept, the same for every server: 'postgres:' is the database itself, for small ones; else a shared folder such as /srv/artifacts, or s3://bucket/prefix.",
+  },
+  storeDelay: {
+    ...duration('0ms', '10m'),
+    ...byDefault(10_000, '10s'),
+    usedBy: ['library', 'server', 'cli'],
+    description:
+      'How long a reader waits for a file that the store does not show yet, as network file systems do.',
+  },
+  cacheSize: {
+    ...wholeNumber(0, Number.MAX_SAFE_INTEGER, 'a number of bytes'),
+    ...byDefault(2 * 1024 ** 3),
+    usedBy: ['server'],
+    description: "How many bytes of versions' files this server keeps on its own disk.",
+  },
+  checkVersions: {
+    ...toggle(),
+    ...byDefault(true),
+    usedBy: ['server'],
+    description: 'Whether this server takes its part in asking sources for new versions.',
+  },
+  importsAtOnce: {
+    ...wholeNumber(0, 100),
+    ...byDefault(2),
+    usedBy: ['server'],
+    description: 'How many versions this server imports at once; 0 for none.',
   },
 }
 

@@ -1,15 +1,20 @@
+import type { SourceType } from './artifact/source.ts'
 import type { Logger } from './base/logger.ts'
 import type { ClusterEvents } from './cluster-events.ts'
 import type { Database } from './db/database.ts'
+import type { ClusterListeners } from './log-events.ts'
+import type { ComponentEvents } from './loop/component-work.ts'
 import type { ServerOptions } from './options.ts'
 import { startReader, type Reader } from './start-reader.ts'
-import { startServer, type ClusterListeners, type StartedServer } from './start-server.ts'
+import { startServer, type StartedServer } from './start-server.ts'
 import type { Process } from './step/define-process.ts'
 
 export interface ServerLifeOptions {
   readonly db: Database
   readonly settings: ServerOptions
   readonly processes: readonly Process[]
+  /** Types of sources of the program's own. */
+  readonly sources: readonly SourceType[]
   readonly logger: Logger
   /** Tells the program's own listeners. */
   readonly tell: <Name extends keyof ClusterEvents>(
@@ -35,10 +40,13 @@ export class ServerLife {
 
   async start(takeIdentity: boolean): Promise<void> {
     while (this.#stopping) await this.#stopping
-    const { db, settings, processes, logger } = this.#options
-    if (settings.role === 'read-only') return this.#startReader()
-    const events = this.#listen()
-    this.#starting ??= startServer({ db, settings, processes, logger, takeIdentity, events })
+    if (this.#options.settings.role === 'read-only') return this.#startReader()
+    this.#starting ??= startServer({
+      ...this.#options,
+      takeIdentity,
+      events: this.#listen(),
+      componentEvents: this.#listenToComponents(),
+    })
     try {
       await this.#starting
     } catch (error) {
@@ -70,7 +78,7 @@ export class ServerLife {
     const reader = await this.#reading?.catch(() => undefined)
     try {
       await reader?.stop()
-      await started?.server.stopClaiming()
+      await Promise.all([started?.components.stop(), started?.server.stopClaiming()])
       await started?.server.drain()
       await started?.housekeeping?.stop()
       await started?.server.leave()
@@ -115,6 +123,17 @@ export class ServerLife {
         // What is left is to close, so that `start` begins a new incarnation.
         void this.stop(0).catch(() => undefined)
       },
+    }
+  }
+
+  #listenToComponents(): ComponentEvents {
+    const { tell } = this.#options
+    return {
+      versionsFound: ({ component, versions }) =>
+        tell('versionsFound', { component, versions: [...versions] }),
+      checkFailed: about => tell('checkFailed', about),
+      versionPublished: about => tell('versionPublished', about),
+      importFailed: about => tell('importFailed', about),
     }
   }
 }

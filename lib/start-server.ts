@@ -1,5 +1,6 @@
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
+import type { SourceType } from './artifact/source.ts'
 import type { Logger } from './base/logger.ts'
 import type { NodeIdentity } from './base/node-identity.ts'
 import { checkDatabase } from './db/check-database.ts'
@@ -11,12 +12,14 @@ import { purgeHistory } from './db/node-history.ts'
 import { claimNode } from './db/node-identity.ts'
 import { purgeFinished } from './db/purge.ts'
 import { replicationMode } from './db/replication-mode.ts'
-import { ClusterError, messageOf } from './errors.ts'
+import { messageOf } from './errors.ts'
+import type { ComponentEvents } from './loop/component-work.ts'
 import { readFenceNote } from './loop/fence-note.ts'
-import type { ServerEvents } from './loop/server-setup.ts'
+import { logEvents, type ClusterListeners } from './log-events.ts'
 import { Server } from './loop/server.ts'
 import { openDataFolder, type DataFolder } from './identity/open-data-folder.ts'
 import type { ServerOptions } from './options.ts'
+import { startComponents, type StartedComponents } from './start-components.ts'
 import type { Process } from './step/define-process.ts'
 import { jsonSchemaOf } from './step/json-schema.ts'
 import { Housekeeping } from './trigger/housekeeping.ts'
@@ -48,15 +51,16 @@ interface Parts {
   readonly processes: readonly Process[]
   readonly logger: Logger
   readonly events: ClusterListeners
+  readonly componentEvents: ComponentEvents
+  /** Types of sources of the program's own. */
+  readonly sources: readonly SourceType[]
   /** Whether the node id becomes that of this data folder, whatever either was before. */
   readonly takeIdentity: boolean
 }
 
-/** What the cluster's own listeners are told. */
-export type ClusterListeners = Omit<ServerEvents, 'trouble' | 'guarded'>
-
 export interface StartedServer {
   readonly server: Server
+  readonly components: StartedComponents
   readonly housekeeping: Housekeeping | undefined
   /** To be closed last. */
   readonly dataFolder: DataFolder
@@ -70,15 +74,25 @@ export async function startServer(parts: Parts): Promise<StartedServer> {
   const folder = resolve(settings.dataDir)
   const dataFolder = await openDataFolder({ folder, node: settings.nodeId, takeIdentity })
   try {
-    const server = await startNode(parts, dataFolder)
-    return { server, housekeeping: startHousekeeping(parts), dataFolder }
+    let components: StartedComponents | undefined
+    const server = await startNode(parts, dataFolder, () => components?.wake())
+    components = await startComponents({
+      ...parts,
+      events: parts.componentEvents,
+      mayBegin: () => server.mayBegin,
+    })
+    return { server, components, housekeeping: startHousekeeping(parts), dataFolder }
   } catch (error) {
     await dataFolder.close()
     throw error
   }
 }
 
-async function startNode(parts: Parts, { identity, keepIdentity }: DataFolder): Promise<Server> {
+async function startNode(
+  parts: Parts,
+  { identity, keepIdentity }: DataFolder,
+  onComponentHint: () => void,
+): Promise<Server> {
   const { db, settings, processes, logger, events, takeIdentity } = parts
   await checkDatabase(db)
   await checkMigrated(db)
@@ -96,7 +110,8 @@ async function startNode(parts: Parts, { identity, keepIdentity }: DataFolder): 
     environment: environmentOf(settings.passEnv),
     dataFolder: resolve(settings.dataDir),
     witness: await describeWitness(parts, identity, nodeSeq, lanes),
-    events: logged(events, logger),
+    onComponentHint,
+    events: logEvents(events, logger),
   })
 }
 
@@ -193,75 +208,4 @@ function environmentOf(passEnv: readonly string[]): Record<string, string> {
     return value === undefined ? [] : [[name, value] as const]
   })
   return Object.fromEntries(entries)
-}
-
-/** The events, each with its line in the server's log. */
-function logged(events: ClusterListeners, logger: Logger): ServerEvents {
-  return {
-    started(about) {
-      logger.info(about, 'server started')
-      events.started(about)
-    },
-    claimed(requests) {
-      logger.debug({ ids: requests.map(({ id }) => id) }, 'claimed')
-      events.claimed(requests)
-    },
-    finished(id, outcome) {
-      logger.info({ request: id, outcome }, 'request finished')
-      events.finished(id, outcome)
-    },
-    declaredLost(lost) {
-      logger.warn(lost, 'another server was declared lost; its running requests have failed')
-      events.declaredLost(lost)
-    },
-    suspended(reasons) {
-      const about = reasons.map(({ kind, reason, who }) => ({ kind, reason, who }))
-      if (reasons.length > 0 && reasons.every(({ kind }) => kind === 'standby'))
-        logger.info({}, 'standing by: this server claims when no other one does')
-      else
-        logger.warn({ reasons: about }, 'suspended: this server claims nothing; what runs goes on')
-      events.suspended(reasons)
-    },
-    resumed() {
-      logger.info({}, 'this server claims requests')
-      events.resumed()
-    },
-    tookOver() {
-      logger.warn({}, 'no other server claims: this standby takes over')
-      events.tookOver()
-    },
-    handedBack() {
-      logger.info({}, 'this standby has handed back; what runs goes on')
-      events.handedBack()
-    },
-    noActive() {
-      logger.warn({}, 'no server is active: requests wait until one is resumed or started')
-      events.noActive()
-    },
-    noStandby() {
-      logger.warn(
-        {},
-        'no standby is alive: nobody takes over when the active servers are gone; start one, or retire those that do not come back',
-      )
-      events.noStandby()
-    },
-    drained(drained) {
-      logger.info(
-        drained,
-        `drained: nothing runs here any more${drained.thenExit ? '; exiting' : ''}`,
-      )
-      events.drained(drained)
-    },
-    fenced(reason) {
-      logger.error({ code: reason.code }, reason.message)
-      events.fenced(reason)
-    },
-    guarded(guardian, isFirst) {
-      logger[isFirst ? 'debug' : 'info']({ guardian }, 'a guardian watches')
-    },
-    trouble(error, where) {
-      const code = error instanceof ClusterError ? error.code : undefined
-      logger.warn({ where, ...(code && { code }) }, messageOf(error))
-    },
-  }
 }

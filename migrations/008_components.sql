@@ -20,18 +20,33 @@ comment on table component is 'Something that is deployed: where its versions co
 
 create table version_check (
   component_id integer primary key references component on delete cascade,
-  next_at timestamptz not null default now(),
   asked bigint not null default 0,
   answered bigint not null default 0,
   checks bigint not null default 0,
   began_at timestamptz,
   ended_at timestamptz,
   node text,
+  jitter real not null default random() * 0.1,
   failures integer not null default 0,
   error jsonb
 );
-comment on table version_check is 'When the source of a component is asked next, and how it went. Each time somebody asks for a check, asked counts up; a check answers all that were asked before it began.';
-create index version_check_due on version_check (next_at);
+comment on table version_check is 'How the last check of a component for new versions went. Each time somebody asks for one, asked counts up; a check answers all that were asked before it began.';
+
+create view check_schedule as
+select c.id as component_id, not c.paused and v.asked > v.answered as is_asked,
+  case when not c.paused and pace.ms is not null then coalesce(
+    v.ended_at + make_interval(secs => (1 + v.jitter) / 1000
+      * least(pace.ms * 2 ^ least(v.failures, 20), greatest(pace.ms, 3600000))),
+    c.created_at) end as due_at
+from component c
+join version_check v on v.component_id = c.id
+cross join lateral (
+  select case c.definition ->> 'checkInterval' when 'never' then null else coalesce(
+    (c.definition ->> 'checkInterval')::float8,
+    (select (value #>> '{}')::float8 from setting where name = 'checkInterval'),
+    60000) end as ms
+) as pace;
+comment on view check_schedule is 'When each component is checked next, by the intervals that hold now; null when only somebody asks. After failures less and less often, at the least once an hour.';
 
 create table version (
   id bigint generated always as identity primary key,
@@ -39,9 +54,10 @@ create table version (
   name text not null check (length(name) between 1 and 200),
   ref jsonb not null,
   found_at timestamptz not null default now(),
+  announced_at timestamptz,
   unique (component_id, name)
 );
-comment on table version is 'A version that a source has shown. It stays when its files are removed, so that nobody finds it anew.';
+comment on table version is 'A version that a source has shown. It stays when its files are removed, so that nobody finds it anew. announced_at: when its first publication started the processes that wait for new versions.';
 
 create table wanted_import (
   version_id bigint primary key references version on delete cascade,

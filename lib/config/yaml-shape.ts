@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { nearestName } from '../base/nearest-name.ts'
-import { parseByteSize, type ByteSize } from '../step/byte-size.ts'
+import { parseByteSize, type ByteSize } from '../base/byte-size.ts'
 import type { Path } from './yaml-source.ts'
 
 /** A process as a YAML file says it. */

@@ -10,13 +10,15 @@ import type { Tables } from './tables.ts'
  * - `witness`: the beat of an incarnation's pulse, another number with each, so that the others see it move without a
  *   row being written. Shared, because two incarnations may have the same; the session says whose it is.
  * - `suspension`: one standby at a time takes over. The number is 0, for the whole cluster.
+ * - `component`: one server at a time asks the source of a component for versions. The number is `component.id`.
+ * - `version`: one server at a time imports a version. The number is `version.id`.
  *
  * (The migration's lock, in migrate.ts, has keys of its own: it is taken before any table exists.)
  *
  * Locks are only ever tried, never waited for: a waiting session holds a snapshot, which blocks vacuum
  * and `create index concurrently`.
  */
-export type LockKind = 'node' | 'incarnation' | 'witness' | 'suspension'
+export type LockKind = 'node' | 'incarnation' | 'witness' | 'suspension' | 'component' | 'version'
 
 /** Tries to take a lock for as long as the session lives; false when another session has it. */
 export async function tryLock(

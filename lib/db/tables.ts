@@ -23,6 +23,21 @@ export interface Tables {
   readonly requestStatus: string
   readonly enqueueBatch: string
   readonly cancel: string
+  readonly setting: string
+  readonly component: string
+  readonly versionCheck: string
+  readonly checkSchedule: string
+  readonly version: string
+  readonly wantedImport: string
+  readonly importAttempt: string
+  readonly importLog: string
+  readonly object: string
+  readonly publication: string
+  readonly versionFile: string
+  readonly doomedObject: string
+  readonly versionStatus: string
+  readonly versionUse: string
+  readonly inventory: string
   readonly migrations: string
 }
 
@@ -59,6 +74,21 @@ export function tablesOf(schema: string): Tables {
     requestStatus: name('request_status'),
     enqueueBatch: name('enqueue_batch'),
     cancel: name('cancel'),
+    setting: name('setting'),
+    component: name('component'),
+    versionCheck: name('version_check'),
+    checkSchedule: name('check_schedule'),
+    version: name('version'),
+    wantedImport: name('wanted_import'),
+    importAttempt: name('import_attempt'),
+    importLog: name('import_log'),
+    object: name('object'),
+    publication: name('publication'),
+    versionFile: name('version_file'),
+    doomedObject: name('doomed_object'),
+    versionStatus: name('version_status'),
+    versionUse: name('version_use'),
+    inventory: name('inventory'),
     migrations: name('migration'),
   }
 }

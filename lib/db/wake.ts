@@ -9,3 +9,8 @@ export function wakeChannel(db: Database): string {
 export async function wakeServers(db: Database): Promise<void> {
   await db.query({ text: `select pg_notify($1, 'queue')`, values: [wakeChannel(db)] })
 }
+
+/** Tells the servers that listen that a component is to be checked, or a version imported. A hint, too. */
+export async function hintComponents(db: Database): Promise<void> {
+  await db.query({ text: `select pg_notify($1, 'component')`, values: [wakeChannel(db)] })
+}

@@ -1,8 +1,13 @@
 import type pg from 'pg'
 import type { NextPass } from '../base/loop.ts'
 
-/** What a wake-up is about: requests were queued, a running one shall be cancelled, or the server has orders. */
-export type Hint = 'queue' | 'cancel' | 'control'
+/**
+ * What a wake-up is about: requests were queued, a running one shall be cancelled, the server has orders, or a component
+ * is to be checked or imported.
+ */
+export type Hint = 'queue' | 'cancel' | 'control' | 'component'
+
+const hints: readonly string[] = ['queue', 'cancel', 'control', 'component'] satisfies Hint[]
 
 /** How often the connection is tried, in milliseconds: a dead one shows itself only when it is used. */
 const checkMs = 20_000
@@ -46,12 +51,14 @@ export class Listener {
   async #open(): Promise<void> {
     const session = await this.#connect()
     this.#session = session
-    session.on('notification', ({ payload }) =>
-      this.#onHint(payload === 'cancel' || payload === 'control' ? payload : 'queue'),
-    )
+    session.on('notification', ({ payload }) => this.#onHint(isHint(payload) ? payload : 'queue'))
     await session.query(`listen "${this.#channel}"`)
     // Whatever was queued before we listened.
     this.#onHint('queue')
     this.#onHint('cancel')
   }
+}
+
+function isHint(payload: string | undefined): payload is Hint {
+  return payload !== undefined && hints.includes(payload)
 }

@@ -18,6 +18,8 @@ export interface ServerSetup {
   readonly environment: Readonly<Record<string, string>>
   readonly dataFolder: string
   readonly witness: WitnessSettings
+  /** Somebody wants a component to be checked, or a version to be imported. */
+  readonly onComponentHint: () => void
   readonly events: ServerEvents
 }
 

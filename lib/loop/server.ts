@@ -6,7 +6,6 @@ import { connectionSettingsOf } from '../db/connection-settings.ts'
 import { rememberEra } from '../db/era.ts'
 import { declareSilentLost, leave, stopAccepting } from '../db/incarnations.ts'
 import { promote } from '../db/promote.ts'
-import { wakeChannel } from '../db/wake.ts'
 import { ClusterError } from '../errors.ts'
 import { Runner } from '../run/runner.ts'
 import { PipeSupply } from '../step/pipe-supply.ts'
@@ -15,7 +14,7 @@ import type { Look } from '../witness/witness.ts'
 import type { Claimer } from './claimer.ts'
 import { openClaimer } from './open-claimer.ts'
 import { removeFenceNote, writeFenceNote } from './fence-note.ts'
-import { Listener } from './listener.ts'
+import { Hints } from './hints.ts'
 import { LossDeclarer } from './loss-declarer.ts'
 import { openControl } from './open-control.ts'
 import { Promoter } from './promoter.ts'
@@ -34,8 +33,7 @@ export class Server {
   readonly #controlling: Loop
   readonly #promoter: Promoter
   readonly #declarer: LossDeclarer
-  readonly #listening: Loop
-  readonly #listener: Listener
+  readonly #hints: Hints
   readonly #writing = new AbortController()
   #fenced: ClusterError | undefined
   #isLeaving = false
@@ -65,7 +63,7 @@ export class Server {
     server.#controlling.start()
     server.#control.start()
     server.#promoter.start()
-    if (options.listen) server.#listening.start()
+    if (options.listen) server.#hints.start()
     db.timelines.onNewer(newest => witness.learn(newest))
     resolve(server)
     events.started({ node, incarnation: witness.incarnation })
@@ -90,8 +88,7 @@ export class Server {
     this.#control = this.#openControl()
     this.#claiming = new Loop({
       name: 'claim',
-      pass: async () =>
-        this.#fenced || this.#control.controller.isSuspended ? 'when woken' : this.#claimer.pass(),
+      pass: async () => (this.mayBegin ? this.#claimer.pass() : 'when woken'),
       onError: events.trouble,
     })
     this.#controlling = new Loop({
@@ -110,14 +107,12 @@ export class Server {
       onLost: lost => events.declaredLost(lost),
       onError: error => events.trouble(error, 'watch'),
     })
-    this.#listener = new Listener({
-      connect: () => db.connectAlone({ application_name: `cluster-worker listener ${node}` }),
-      channel: wakeChannel(db),
-      onHint: hint => (hint === 'queue' ? this.#claiming.wake() : this.#witness.look()),
-    })
-    this.#listening = new Loop({
-      name: 'listen',
-      pass: () => this.#listener.pass(),
+    this.#hints = new Hints({
+      db,
+      node,
+      onQueue: () => this.wake(),
+      onComponent: () => options.onComponentHint(),
+      onOther: () => witness.look(),
       onError: events.trouble,
     })
   }
@@ -128,6 +123,11 @@ export class Server {
 
   get activeCount(): number {
     return this.#runner.activeCount
+  }
+
+  /** Whether it may begin something new: it is neither suspended nor fenced. */
+  get mayBegin(): boolean {
+    return !this.#fenced && !this.#control.controller.isSuspended
   }
 
   /** Looks for work at once. */
@@ -170,7 +170,7 @@ export class Server {
       this.#controlling.stop(),
       this.#control.stop(),
       this.#promoter.stop(),
-      this.#listening.stop(),
+      this.#hints.stop(),
       this.#declarer.idle(),
     ])
     this.#isLeaving = true
@@ -179,7 +179,7 @@ export class Server {
     else this.#witness.abandon()
     await this.#pipes.close()
     this.#writing.abort()
-    await this.#listener.close()
+    await this.#hints.close()
     await this.#witness.end()
   }
 

@@ -1,6 +1,6 @@
 import type { Duration } from '../base/duration.ts'
 import type { Arg } from './argument.ts'
-import type { ByteSize } from './byte-size.ts'
+import type { ByteSize } from '../base/byte-size.ts'
 import type { StepContext } from './step.ts'
 
 /** The program and its arguments, one by one; no shell looks at them. */

@@ -1,5 +1,5 @@
 import { argumentFault, variableNameFault, type Arg } from './argument.ts'
-import { parseByteSize } from './byte-size.ts'
+import { parseByteSize } from '../base/byte-size.ts'
 import { fieldAt, kindOf, readTimeout, rejectFor, type Reject } from './check-definition.ts'
 import type { CommandSurroundings, Program } from './command-options.ts'
 import type { StepContext } from './step.ts'

@@ -1,0 +1,73 @@
+import type { VersionSummary } from '../../lib/db/component/versions.ts'
+import { duration } from '../../lib/base/option-readers.ts'
+import { ClusterError } from '../../lib/errors.ts'
+import { defineCommand, type Command } from '../define-command.ts'
+import { exitCode } from '../exit-code.ts'
+import { showMoment } from '../moment.ts'
+import { databaseFlags } from '../option-flags.ts'
+import { print, printJson, talk } from '../output.ts'
+import { readFlag } from '../read-flag.ts'
+import { showSize } from '../show-size.ts'
+import { formatTable, type Column } from '../table.ts'
+
+/** Shows the versions of a component, or has its source asked for new ones. */
+export const versionsCommand: Command = defineCommand({
+  name: 'versions',
+  summary: 'Show the versions of a component; or check NAME: ask its source now',
+  positionals: { component: 'The name of the component; or check, and then the name.' },
+  optionals: { name: 'The component to check, or the one version to show.' },
+  flags: {
+    json: { type: 'boolean', describe: 'Print JSON.' },
+    timeout: {
+      type: 'string',
+      requiresArg: true,
+      describe: 'How long to wait for a check at the most, such as 30s.',
+      defaultDescription: '2m',
+    },
+    ...databaseFlags,
+  },
+  examples: {
+    'versions app': 'what is known, imported, and why not',
+    'versions check app': 'asks the source, and shows what came of it',
+  },
+  async run(given) {
+    const { withCluster } = await import('../with-cluster.ts')
+    const [first, second] = [String(given['component']), given['name']]
+    const isCheck = first === 'check' && second !== undefined
+    const name = isCheck ? String(second) : first
+    const timeout = readFlag('--timeout', duration('1ms', '24d'), given.timeout)
+    if (timeout !== undefined && !isCheck)
+      throw new ClusterError('CW_OPTION', '--timeout is for versions check NAME', {
+        field: '--timeout',
+      })
+    const versions = await withCluster(given, async ({ components }) => {
+      if (isCheck) {
+        const { node } = await components.check(name, timeout === undefined ? {} : { timeout })
+        talk(`checked by ${node}`)
+      }
+      return isCheck || second === undefined
+        ? components.versions(name)
+        : [await components.version(name, String(second))]
+    })
+    if (given.json) await printJson(versions)
+    else if (versions.length > 0) await print(await formatTable(columns, versions))
+    else talk(`${name} has no versions yet`)
+    return exitCode.ok
+  },
+})
+
+const columns: readonly Column<VersionSummary>[] = [
+  { title: 'VERSION', show: version => version.name },
+  { title: 'STATE', show: version => version.state },
+  { title: 'STATUS', show: version => version.statuses.join(', ') },
+  { title: 'FOUND', show: version => showMoment(version.foundAt) },
+  { title: 'PUBLISHED', show: version => showMoment(version.publishedAt) },
+  { title: 'FILES', align: 'right', show: version => version.files },
+  {
+    title: 'SIZE',
+    align: 'right',
+    show: version => (version.bytes === null ? null : showSize(version.bytes)),
+  },
+  { title: 'BY', show: version => version.node },
+  { title: 'TROUBLE', show: version => version.error?.message ?? null },
+]

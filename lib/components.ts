@@ -1,0 +1,222 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import {
+  readCheckInterval,
+  readComponent,
+  type Component,
+  type ComponentOptions,
+} from './artifact/component.ts'
+import { monotonic } from './base/clock.ts'
+import { parseDuration, type Duration } from './base/duration.ts'
+import { nearestName } from './base/nearest-name.ts'
+import { askForCheck, findAnswer } from './db/component/checks.ts'
+import {
+  applyComponent,
+  findComponent,
+  listComponentNames,
+  listComponents,
+  pauseComponent,
+  removeComponent,
+  type ComponentRow,
+  type ComponentSummary,
+} from './db/component/components.ts'
+import { readImportLog, type ImportLogLine } from './db/component/log.ts'
+import { listVersions, wantImport, type VersionSummary } from './db/component/versions.ts'
+import type { Database } from './db/database.ts'
+import { writeSetting } from './db/settings.ts'
+import { hintComponents } from './db/wake.ts'
+import { ClusterError } from './errors.ts'
+
+/** How one waits for a server to do something. */
+export interface ComponentWaitOptions {
+  /** Defaults to `2m` for a check, and to no limit for an import. */
+  timeout?: Duration
+  signal?: AbortSignal
+}
+
+/** The pauses between two looks, in milliseconds. */
+const looks = { first: 20, longest: 500 }
+
+/** A program's door to the components. Every method throws CW_COMPONENT_UNKNOWN for a name that nobody has applied. */
+export class Components {
+  readonly #db: Database
+  readonly #write: <T>(work: () => Promise<T>) => Promise<T>
+
+  /** @param write refuses what changes something where nothing may be changed */
+  constructor(db: Database, write: <T>(work: () => Promise<T>) => Promise<T>) {
+    this.#db = db
+    this.#write = write
+  }
+
+  /**
+   * Adds a component, or replaces the definition of the one of this name; the servers follow without a restart.
+   * @throws {ClusterError} CW_COMPONENT naming the field that is wrong
+   */
+  async apply(options: ComponentOptions): Promise<'created' | 'changed'> {
+    const definition = readComponent(options)
+    const { name, source } = definition
+    const isNew = await this.#write(() =>
+      applyComponent(this.#db, { name, sourceType: source.type, definition }),
+    )
+    await this.#hint()
+    return isNew ? 'created' : 'changed'
+  }
+
+  /** All components, by their names. */
+  list(): Promise<ComponentSummary[]> {
+    return listComponents(this.#db)
+  }
+
+  async get(name: string): Promise<ComponentSummary> {
+    const [component] = await listComponents(this.#db, name)
+    return component ?? this.#refuseUnknown(name)
+  }
+
+  /** Lets nobody check or import it by itself until `resume`. What is under way goes on. */
+  async pause(name: string): Promise<void> {
+    const isKnown = await this.#write(() => pauseComponent(this.#db, name, true))
+    if (!isKnown) await this.#refuseUnknown(name)
+  }
+
+  async resume(name: string): Promise<void> {
+    const isKnown = await this.#write(() => pauseComponent(this.#db, name, false))
+    if (!isKnown) await this.#refuseUnknown(name)
+    await this.#hint()
+  }
+
+  /** Removes a component, its versions and its inventory. The files leave the store with the next sweep. */
+  async remove(name: string): Promise<void> {
+    const isKnown = await this.#write(() => removeComponent(this.#db, name))
+    if (!isKnown) await this.#refuseUnknown(name)
+  }
+
+  /**
+   * Sets how often the sources of all components are asked that say nothing themselves; `undefined` for one minute.
+   * It holds at once, for every server.
+   */
+  async setCheckInterval(interval: Duration | undefined): Promise<void> {
+    const ms = interval === undefined ? null : readCheckInterval(interval, 'checkInterval')
+    await this.#write(() => writeSetting(this.#db, 'checkInterval', ms))
+    await this.#hint()
+  }
+
+  /** The versions of a component, the one that was found last first. */
+  async versions(name: string, options: { limit?: number } = {}): Promise<VersionSummary[]> {
+    const { id } = await this.#find(name)
+    return listVersions(this.#db, id, { limit: options.limit ?? 100 })
+  }
+
+  /** @throws {ClusterError} CW_VERSION_UNKNOWN */
+  async version(name: string, version: string): Promise<VersionSummary> {
+    const { id } = await this.#find(name)
+    const [found] = await listVersions(this.#db, id, { name: version, limit: 1 })
+    return found ?? this.#refuseVersion(id, name, version)
+  }
+
+  /**
+   * Has the source asked now, and waits until that is done. A check that begins after this call answers it, whoever asked
+   * for it.
+   * @throws {ClusterError} CW_WAIT_TIMEOUT when no server has done it in time; CW_SOURCE with why the check failed
+   */
+  async check(name: string, options: ComponentWaitOptions = {}): Promise<{ node: string | null }> {
+    const asked = await this.#write(() => askForCheck(this.#db, name))
+    if (asked === undefined) return this.#refuseUnknown(name)
+    await this.#hint()
+    const answer = await waitFor(
+      `no server has checked ${name}`,
+      { timeout: '2m', ...options },
+      () => findAnswer(this.#db, name, asked),
+    )
+    if (answer.error) throw new ClusterError('CW_SOURCE', answer.error.message)
+    return { node: answer.node }
+  }
+
+  /**
+   * Has a version imported by any server. One that is published already stays as it is.
+   * @returns whether somebody has to do something; `waitForImport` waits for it
+   * @throws {ClusterError} CW_VERSION_UNKNOWN
+   */
+  async import(name: string, version: string): Promise<boolean> {
+    const { id } = await this.#find(name)
+    const isWanted = await this.#write(() => wantImport(this.#db, id, version))
+    if (isWanted === 'unknown') return this.#refuseVersion(id, name, version)
+    if (isWanted) await this.#hint()
+    return isWanted
+  }
+
+  /**
+   * Waits until a version is published.
+   * @param onProgress is told how far the import is, each time somebody looks
+   * @throws {ClusterError} CW_WAIT_TIMEOUT; CW_SOURCE or CW_ARTIFACT_REFUSED with why the import failed. It is tried again
+   */
+  waitForImport(
+    name: string,
+    version: string,
+    options: ComponentWaitOptions & { onProgress?: (version: VersionSummary) => void } = {},
+  ): Promise<VersionSummary> {
+    const { onProgress, ...limits } = options
+    return waitFor(`${name} ${version} was not imported`, limits, async () => {
+      const summary = await this.version(name, version)
+      onProgress?.(summary)
+      if (summary.state === 'published') return summary
+      const { error } = summary
+      if (error && summary.state !== 'importing')
+        throw new ClusterError('CW_SOURCE', error.message, { cause: error })
+      return undefined
+    })
+  }
+
+  /** The last lines of a component's import log, the oldest of them first. */
+  async log(name: string, options: { limit?: number } = {}): Promise<ImportLogLine[]> {
+    const { id } = await this.#find(name)
+    return readImportLog(this.#db, id, options.limit ?? 100)
+  }
+
+  async #find(name: string): Promise<ComponentRow<Component>> {
+    const found = await findComponent(this.#db, name)
+    return (found as ComponentRow<Component> | undefined) ?? this.#refuseUnknown(name)
+  }
+
+  async #refuseUnknown(name: string): Promise<never> {
+    const near = nearestName(name, await listComponentNames(this.#db))
+    throw new ClusterError(
+      'CW_COMPONENT_UNKNOWN',
+      `there is no component '${name}'${near === undefined ? '' : `; did you mean '${near}'?`}`,
+      { field: 'component' },
+    )
+  }
+
+  async #refuseVersion(id: number, name: string, version: string): Promise<never> {
+    const names = (await listVersions(this.#db, id, { limit: 1000 })).map(known => known.name)
+    const near = nearestName(version, names)
+    throw new ClusterError(
+      'CW_VERSION_UNKNOWN',
+      `${name} has no version '${version}'${near === undefined ? '' : `; did you mean '${near}'?`}`,
+      { field: 'version' },
+    )
+  }
+
+  /** Only a hint: without it the servers find out by themselves, some seconds later. */
+  async #hint(): Promise<void> {
+    await hintComponents(this.#db).catch(() => undefined)
+  }
+}
+
+async function waitFor<T>(
+  what: string,
+  { timeout, signal }: ComponentWaitOptions,
+  look: () => Promise<T | undefined>,
+): Promise<T> {
+  const limitMs = timeout === undefined ? Infinity : parseDuration(timeout, 'timeout')
+  const endAt = monotonic() + limitMs
+  for (let pauseMs = looks.first; ; pauseMs = Math.min(pauseMs * 2, looks.longest)) {
+    const found = await look()
+    if (found !== undefined) return found
+    if (monotonic() >= endAt)
+      throw new ClusterError('CW_WAIT_TIMEOUT', `${what} within ${timeout}; is a server running?`, {
+        field: 'timeout',
+      })
+    await delay(Math.min(pauseMs, Math.max(endAt - monotonic(), 1)), undefined, {
+      ...(signal && { signal }),
+    })
+  }
+}

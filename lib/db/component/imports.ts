@@ -1,0 +1,147 @@
+import type { Database } from '../database.ts'
+import type { LockSession } from '../lock-session.ts'
+import { isHeld } from '../locks.ts'
+import type { StoredError } from '../status.ts'
+import type { ComponentRow } from './components.ts'
+import { lockVersion } from './publish.ts'
+
+/** A version that some server is to import. */
+export interface WantedVersion {
+  readonly id: string
+  readonly name: string
+  readonly ref: Readonly<Record<string, unknown>>
+  readonly component: ComponentRow
+}
+
+export interface DueImports {
+  readonly due: readonly WantedVersion[]
+  /** The milliseconds until another one is due, by the database's clock; null without one. */
+  readonly nextInMs: number | null
+}
+
+/**
+ * The versions that are to be imported now and that nobody imports, the oldest wish first.
+ * @param types the types of sources that this server knows
+ */
+export async function findDueImports(
+  db: Database,
+  types: readonly string[],
+  limit: number,
+): Promise<DueImports> {
+  const { t } = db
+  const { rows } = await db.query<WantedRow>({
+    name: `${db.schema}.find-due-imports`,
+    text: `
+      select v.id, v.name, v.ref, c.id as component_id, c.name as component, c.definition,
+        (extract(epoch from w.next_at - clock_timestamp()) * 1000)::float8 as wait_ms
+      from ${t.wantedImport} w
+      join ${t.version} v on v.id = w.version_id
+      join ${t.component} c on c.id = v.component_id
+      where not c.paused and c.source_type = any ($1) and not ${isHeld(t, 'version', 'v.id')}
+      order by w.next_at, v.id limit $2 + 1`,
+    values: [types, limit],
+  })
+  const due = rows.filter(row => row.wait_ms <= 0).slice(0, limit)
+  const later = rows.find(row => row.wait_ms > 0)
+  return {
+    due: due.map(row => ({
+      id: row.id,
+      name: row.name,
+      ref: row.ref,
+      component: { id: row.component_id, name: row.component, definition: row.definition },
+    })),
+    nextInMs: later?.wait_ms ?? null,
+  }
+}
+
+interface WantedRow {
+  id: string
+  name: string
+  ref: Record<string, unknown>
+  component_id: number
+  component: string
+  definition: unknown
+  wait_ms: number
+}
+
+/**
+ * Begins an attempt, under the lock of the version. Whoever had the lock before and did not end its attempt is gone: that
+ * one is closed, so that its token can publish nothing any more.
+ * @returns false when the version is wanted no longer, because somebody has just published it
+ */
+export async function beginAttempt(
+  db: Database,
+  session: LockSession,
+  attempt: { token: string; versionId: string; node: string },
+): Promise<boolean> {
+  const { t } = db
+  return session.transaction(async () => {
+    await lockVersion(db, session, attempt.versionId)
+    await session.query({
+      text: `
+        update ${t.importAttempt} set ended_at = clock_timestamp(), outcome = 'lost'
+        where version_id = $1 and ended_at is null`,
+      values: [attempt.versionId],
+    })
+    const { rowCount } = await session.query({
+      text: `
+        insert into ${t.importAttempt} (token, version_id, node)
+        select $1, version_id, $3 from ${t.wantedImport} where version_id = $2`,
+      values: [attempt.token, attempt.versionId, attempt.node],
+    })
+    return rowCount === 1
+  })
+}
+
+/** Tells how much an attempt has stored so far. */
+export async function noteProgress(
+  db: Database,
+  token: string,
+  files: number,
+  bytes: number,
+): Promise<void> {
+  await db.query({
+    text: `update ${db.t.importAttempt} set files = $2, bytes = $3 where token = $1 and ended_at is null`,
+    values: [token, files, bytes],
+  })
+}
+
+/** Ends an attempt that has failed; the next one comes later with each failure in a row, up to an hour. */
+export async function failAttempt(
+  db: Database,
+  attempt: { token: string; versionId: string },
+  error: StoredError,
+): Promise<void> {
+  const { t } = db
+  await db.query({
+    text: `
+      with ended as (
+        update ${t.importAttempt} set ended_at = clock_timestamp(), outcome = 'failed', error = $3::jsonb
+        where token = $1 and ended_at is null returning version_id
+      )
+      update ${t.wantedImport} as w
+      set failures = failures + 1, next_at = now() + least(10 * 2 ^ least(failures, 20), 3600) * interval '1 s'
+      from ended where w.version_id = ended.version_id and w.version_id = $2`,
+    values: [attempt.token, attempt.versionId, JSON.stringify(error)],
+  })
+}
+
+/** Which of these contents the store has already, by their hashes in hexadecimal. */
+export async function findKnown(db: Database, hashes: readonly string[]): Promise<Set<string>> {
+  const { rows } = await db.query<{ hash: string }>({
+    text: `
+      select encode(hash, 'hex') as hash from ${db.t.object}
+      where hash in (select decode(h, 'hex') from unnest($1::text[]) as g (h))`,
+    values: [hashes],
+  })
+  return new Set(rows.map(({ hash }) => hash))
+}
+
+/** Who has published a version, by the token of its attempt; undefined when nobody has. */
+export async function findPublisher(db: Database, versionId: string): Promise<string | undefined> {
+  const { rows } = await db.query<{ token: string }>({
+    text: `select token from ${db.t.publication} where version_id = $1`,
+    values: [versionId],
+  })
+  return rows[0]?.token
+}

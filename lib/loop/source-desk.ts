@@ -1,0 +1,148 @@
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Component } from '../artifact/component.ts'
+import { Masker, type ReadSecret } from '../artifact/secrets.ts'
+import type { Source, SourceContext, SourceType } from '../artifact/source.ts'
+import { ClusterError, messageOf } from '../errors.ts'
+
+export interface SourceDeskOptions {
+  readonly types: ReadonlyMap<string, SourceType>
+  /** Where each use gets a folder of its own. */
+  readonly folder: string
+  readonly readSecret: ReadSecret
+  /** Adds lines to a component's import log. */
+  readonly appendLog: (
+    componentId: number,
+    token: string,
+    lines: readonly string[],
+  ) => Promise<void>
+  readonly onError: (error: unknown, name: string) => void
+}
+
+/** One use of a component's source. */
+export interface SourceUse {
+  /** Names the use in the import log. */
+  readonly token: string
+  readonly componentId: number
+  readonly component: Component
+  readonly signal: AbortSignal
+}
+
+/** Lets sources work: with a folder, secrets, a log, and an end. */
+export class SourceDesk {
+  readonly #options: SourceDeskOptions
+
+  constructor(options: SourceDeskOptions) {
+    this.#options = options
+  }
+
+  /** The types of sources that this server knows. */
+  get types(): string[] {
+    return [...this.#options.types.keys()]
+  }
+
+  /**
+   * Opens the component's source for `work`, and waits for it no longer than until the signal is aborted: a source that
+   * does not heed it is left behind.
+   * @throws {ClusterError} CW_SOURCE, or what the source or `work` threw
+   */
+  async use<T>(
+    use: SourceUse,
+    work: (source: Source, context: SourceContext) => Promise<T>,
+  ): Promise<T> {
+    const { types, folder } = this.#options
+    const { source: options } = use.component
+    const type = types.get(options.type)
+    if (!type) throw new ClusterError('CW_SOURCE', `no source type '${options.type}' is known here`)
+    const workFolder = join(folder, use.token)
+    const masker = new Masker()
+    const log = new ImportLog(this.#options, use)
+    try {
+      const source = type.open(withoutType(options))
+      await mkdir(workFolder, { recursive: true, mode: 0o700 })
+      const context: SourceContext = {
+        signal: use.signal,
+        workFolder,
+        log: line => log.add(masker.mask(line)),
+        secret: async name => masker.add(await this.#options.readSecret(name)),
+      }
+      return await untilAborted(use.signal, work(source, context))
+    } catch (error) {
+      const failure = masked(error, masker)
+      log.add(messageOf(failure))
+      throw failure
+    } finally {
+      await log.end()
+      await rm(workFolder, { recursive: true, force: true, maxRetries: 2 }).catch(
+        (error: unknown) => this.#options.onError(error, 'source'),
+      )
+    }
+  }
+}
+
+function withoutType({ type: _, ...options }: Component['source']): Record<string, unknown> {
+  return options
+}
+
+async function untilAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>()
+  const abort = (): void => reject(signal.reason)
+  signal.addEventListener('abort', abort, { once: true })
+  if (signal.aborted) abort()
+  try {
+    return await Promise.race([work, aborted])
+  } finally {
+    signal.removeEventListener('abort', abort)
+    // What is left behind must not end the process when it fails.
+    work.catch(() => undefined)
+  }
+}
+
+/** The failure without secrets; what is no error of ours is the source's. */
+function masked(error: unknown, masker: Masker): unknown {
+  if (error instanceof DOMException && error.name === 'TimeoutError')
+    return new ClusterError('CW_SOURCE', 'the source took longer than its time limit')
+  const message = masker.mask(messageOf(error))
+  if (error instanceof ClusterError)
+    return message === error.message
+      ? error
+      : new ClusterError(error.code, message, { ...error.details, field: error.field })
+  return new ClusterError('CW_SOURCE', message)
+}
+
+/** The lines of one use; written together, in their order. */
+class ImportLog {
+  readonly #options: SourceDeskOptions
+  readonly #use: SourceUse
+  #lines: string[] = []
+  #writing: Promise<void> | undefined
+
+  constructor(options: SourceDeskOptions, use: SourceUse) {
+    this.#options = options
+    this.#use = use
+  }
+
+  add(line: string): void {
+    this.#lines.push(line.slice(0, longestLine))
+    this.#writing ??= this.#write()
+  }
+
+  async end(): Promise<void> {
+    while (this.#writing) await this.#writing
+  }
+
+  async #write(): Promise<void> {
+    const { appendLog, onError } = this.#options
+    while (this.#lines.length > 0) {
+      const lines = this.#lines
+      this.#lines = []
+      // The log is for people; no import fails because of it.
+      await appendLog(this.#use.componentId, this.#use.token, lines).catch((error: unknown) =>
+        onError(error, 'import log'),
+      )
+    }
+    this.#writing = undefined
+  }
+}
+
+const longestLine = 2000

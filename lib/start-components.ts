@@ -1,0 +1,110 @@
+import { join, resolve } from 'node:path'
+import { readSecretFrom } from './artifact/secrets.ts'
+import type { SourceType } from './artifact/source.ts'
+import { sourceTypes } from './artifact/source-types.ts'
+import type { Store } from './artifact/store.ts'
+import type { Logger } from './base/logger.ts'
+import { appendImportLog } from './db/component/log.ts'
+import type { Database } from './db/database.ts'
+import { wakeServers } from './db/wake.ts'
+import { ClusterError, messageOf } from './errors.ts'
+import type { ComponentEvents, ComponentWork } from './loop/component-work.ts'
+import { SourceDesk } from './loop/source-desk.ts'
+import { openStoreSweep } from './loop/store-sweep.ts'
+import { openVersionChecks } from './loop/version-checks.ts'
+import { openVersionImports } from './loop/version-imports.ts'
+import type { ServerOptions } from './options.ts'
+
+export interface ComponentsSetup {
+  readonly db: Database
+  readonly settings: ServerOptions
+  readonly store: Store
+  /** Types of sources of the program's own. */
+  readonly sources: readonly SourceType[]
+  readonly logger: Logger
+  readonly events: ComponentEvents
+  /** False while this server may begin nothing. */
+  readonly mayBegin: () => boolean
+}
+
+/** What a server does for components, as long as it lives. */
+export interface StartedComponents {
+  /** Looks for checks and imports at once. */
+  wake(): void
+  /** Ends what is under way; another server does it. */
+  stop(): Promise<void>
+}
+
+/** Begins to check components for versions, to import these, and to sweep the store. */
+export function startComponents(setup: ComponentsSetup): StartedComponents {
+  const { db, settings, store, logger, mayBegin } = setup
+  const onError = (error: unknown, where: string): void => {
+    const code = error instanceof ClusterError ? error.code : undefined
+    logger.warn({ where, ...(code && { code }) }, messageOf(error))
+  }
+  const dataFolder = resolve(settings.dataDir)
+  const work: ComponentWork = {
+    db,
+    node: settings.nodeId,
+    store,
+    sources: new SourceDesk({
+      types: sourceTypes(setup.sources),
+      folder: join(dataFolder, 'imports'),
+      readSecret: readSecretFrom(join(dataFolder, 'secrets'), process.env),
+      appendLog: (componentId, token, lines) => appendImportLog(db, componentId, token, lines),
+      onError,
+    }),
+    mayBegin,
+    events: logged(setup.events, logger, () => {
+      imports.wake()
+      wakeServers(db).catch(() => undefined)
+    }),
+    onError,
+  }
+  const checks = openVersionChecks(work, settings.checkVersions)
+  const imports = openVersionImports(work, settings.importsAtOnce)
+  const sweep = openStoreSweep(db, store, {
+    mayBegin,
+    onSwept: swept => logger.info(swept, 'the artifact store was swept'),
+    onError,
+  })
+  checks.start()
+  imports.start()
+  sweep.start()
+  return {
+    wake() {
+      checks.wake()
+      imports.wake()
+    },
+    async stop() {
+      const reason = new ClusterError('CW_STOPPED', 'the server was stopped')
+      await Promise.all([checks.stop(reason), imports.stop(reason), sweep.stop()])
+      await store.close()
+    },
+  }
+}
+
+/** @param wake lets others look: there is something to import, or a process to run */
+function logged(events: ComponentEvents, logger: Logger, wake: () => void): ComponentEvents {
+  return {
+    versionsFound(about) {
+      logger.info(about, 'new versions were found')
+      events.versionsFound(about)
+      wake()
+    },
+    checkFailed(about) {
+      logger.warn({ component: about.component }, `check failed: ${messageOf(about.error)}`)
+      events.checkFailed(about)
+    },
+    versionPublished(about) {
+      logger.info(about, 'version published')
+      events.versionPublished(about)
+      wake()
+    },
+    importFailed(about) {
+      const { component, version, error } = about
+      logger.warn({ component, version }, `import failed: ${messageOf(error)}`)
+      events.importFailed(about)
+    },
+  }
+}
