@@ -23,6 +23,7 @@ export interface Tables {
   readonly requestStatus: string
   readonly enqueueBatch: string
   readonly cancel: string
+  readonly storedObject: string
   readonly migrations: string
 }
 
@@ -59,6 +60,7 @@ export function tablesOf(schema: string): Tables {
     requestStatus: name('request_status'),
     enqueueBatch: name('enqueue_batch'),
     cancel: name('cancel'),
+    storedObject: name('stored_object'),
     migrations: name('migration'),
   }
 }
