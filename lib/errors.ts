@@ -37,6 +37,7 @@ export const errorCodes = {
   CW_SECRET_UNKNOWN: 'This server has no secret of this name.',
   CW_SOURCE: 'The source of a component cannot be asked, or does not deliver.',
   CW_SOURCE_OPTION: 'An option of a source is wrong.',
+  CW_STAGING_GONE: 'What an import has written was removed before it was published.',
   CW_STEP_FAILED: 'A step failed.',
   CW_STEP_TIMEOUT: 'A step ran longer than its timeout.',
   CW_STOPPED: 'The server was stopped before the step ended.',

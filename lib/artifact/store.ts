@@ -10,27 +10,41 @@ import type { Readable } from 'node:stream'
 export interface Store {
   /** For people: `folder /srv/artifacts`. */
   readonly description: string
+  /** Looks whether the store is there, is this cluster's and can be written to. */
+  check(claim: StoreClaim, signal: AbortSignal): Promise<void>
   /**
-   * Looks whether the store is there, is this cluster's and can be written to.
-   * @param id the cluster's id. A store that is empty takes it; another one's is refused
+   * Opens a place for what an attempt writes; nothing of it is an object until it is sealed.
+   * @param token a UUID that no other attempt has, nor had
    */
-  check(id: string, signal: AbortSignal): Promise<void>
-  /** Opens a place for what an attempt writes; nothing of it is an object until it is sealed. */
   stage(token: string): Promise<Staging>
   /**
    * The content of an object, as the store has it now: whoever reads it verifies size and hash.
    * @throws {ClusterError} CW_OBJECT_MISSING
    */
   read(key: ObjectKey, signal: AbortSignal): Promise<Readable>
-  /** Removes objects; those that are gone already are no error. */
+  /** Removes objects; those that are gone already are no error. Any number of servers may remove the same at once. */
   remove(keys: readonly ObjectKey[]): Promise<void>
-  /** The tokens of all attempts of which there is anything, sealed or not. */
+  /**
+   * The tokens of all attempts of which there is anything, sealed or not. A server that was declared lost may still
+   * write after its attempt was removed, so a sweep compares all tokens, and not only those that are new to it.
+   */
   tokens(signal: AbortSignal): AsyncIterable<string>
-  /** The hashes of the objects of a sealed attempt. */
+  /** The hashes of the objects of a sealed attempt; none of one that is not sealed or not there. */
   objectsOf(token: string): Promise<string[]>
-  /** Removes everything of an attempt. */
+  /** Removes everything of an attempt, also while another server writes it: that one fails with CW_STAGING_GONE. */
   removeAttempt(token: string): Promise<void>
   close(): Promise<void>
+}
+
+/** What a cluster knows of its store. */
+export interface StoreClaim {
+  /** The cluster's id. Another cluster's store is refused. */
+  readonly id: string
+  /**
+   * Whether the cluster has used a store before. If not, it takes one that is empty. If so, an empty one is refused: it
+   * is what is seen below a share that is not mounted.
+   */
+  readonly wasUsed: boolean
 }
 
 /** Which object: who wrote it, and the SHA-256 of its content in hexadecimal. */
@@ -42,16 +56,20 @@ export interface ObjectKey {
 /** What one attempt writes. */
 export interface Staging {
   /**
-   * Writes content, hashed while it streams; the same content twice is kept once. Calls may overlap.
+   * Writes content, hashed while it streams; the same content twice is kept once. Calls may overlap. The content is
+   * destroyed when it settles.
    * @param limit the most bytes that are accepted; more is CW_ARTIFACT_REFUSED
+   * @throws {ClusterError} CW_STAGING_GONE when somebody has removed the attempt
    */
   write(content: Readable, limit: number, signal: AbortSignal): Promise<Stored>
   /**
    * Makes objects of the contents that `hashes` names, durably, and drops the others.
    * A reader on any server can have them from then on, except where the store shows new files with a delay.
+   * It waits for the writes that are under way, and may be called again when it failed.
+   * @throws {ClusterError} CW_STAGING_GONE when one of the contents is not there
    */
   seal(hashes: ReadonlySet<string>): Promise<void>
-  /** Removes everything, whatever state it is in. */
+  /** Stops the writes that are under way and removes everything, whatever state it is in, objects too. */
   discard(): Promise<void>
 }
 

@@ -38,6 +38,7 @@ export interface Tables {
   readonly versionStatus: string
   readonly versionUse: string
   readonly inventory: string
+  readonly storedObject: string
   readonly migrations: string
 }
 
@@ -89,6 +90,7 @@ export function tablesOf(schema: string): Tables {
     versionStatus: name('version_status'),
     versionUse: name('version_use'),
     inventory: name('inventory'),
+    storedObject: name('stored_object'),
     migrations: name('migration'),
   }
 }
