@@ -2,7 +2,6 @@ import { join, resolve } from 'node:path'
 import { readSecretFrom } from './artifact/secrets.ts'
 import type { SourceType } from './artifact/source.ts'
 import { sourceTypes } from './artifact/source-types.ts'
-import type { Store } from './artifact/store.ts'
 import type { Logger } from './base/logger.ts'
 import { appendImportLog } from './db/component/log.ts'
 import type { Database } from './db/database.ts'
@@ -13,12 +12,12 @@ import { SourceDesk } from './loop/source-desk.ts'
 import { openStoreSweep } from './loop/store-sweep.ts'
 import { openVersionChecks } from './loop/version-checks.ts'
 import { openVersionImports } from './loop/version-imports.ts'
+import { openArtifactStore } from './open-artifact-store.ts'
 import type { ServerOptions } from './options.ts'
 
 export interface ComponentsSetup {
   readonly db: Database
   readonly settings: ServerOptions
-  readonly store: Store
   /** Types of sources of the program's own. */
   readonly sources: readonly SourceType[]
   readonly logger: Logger
@@ -37,7 +36,8 @@ export interface StartedComponents {
 
 /** Begins to check components for versions, to import these, and to sweep the store. */
 export function startComponents(setup: ComponentsSetup): StartedComponents {
-  const { db, settings, store, logger, mayBegin } = setup
+  const { db, settings, logger, mayBegin } = setup
+  const store = openArtifactStore(db, settings.store)
   const onError = (error: unknown, where: string): void => {
     const code = error instanceof ClusterError ? error.code : undefined
     logger.warn({ where, ...(code && { code }) }, messageOf(error))

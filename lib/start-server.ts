@@ -76,7 +76,7 @@ export async function startServer(parts: Parts): Promise<StartedServer> {
   try {
     let components: StartedComponents | undefined
     const server = await startNode(parts, dataFolder, () => components?.wake())
-    components = await startComponents({
+    components = startComponents({
       ...parts,
       events: parts.componentEvents,
       mayBegin: () => server.mayBegin,

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { ClusterError, messageOf } from '../errors.ts'
 import type { Database, Queryable } from './database.ts'
 import { tryLock, type LockKind } from './locks.ts'
-import { translateError } from './translate-error.ts'
+import { isConnectionFailure, sqlStateOf, translateError } from './translate-error.ts'
 
 /** PostgreSQL ends a lock's session that has been silent for so many milliseconds: its server is frozen, or cut off. */
 const endMs = 10_000
@@ -68,6 +68,8 @@ export class LockSession implements Queryable {
     try {
       return await this.#client.query<Row>(statement)
     } catch (error) {
+      // A client whose query has run out of time would answer the next one with what belongs to this one.
+      if (sqlStateOf(error) === undefined || isConnectionFailure(error)) this.#lose(error)
       throw translateError(error)
     } finally {
       this.#statements -= 1

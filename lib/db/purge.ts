@@ -4,7 +4,7 @@ import type { Database } from './database.ts'
 const batch = 1000
 
 /**
- * Removes requests that finished longer ago than `ageMs`, with their steps and logs. Several servers may purge at
+ * Removes requests that finished longer ago than `ageMs`, with their steps, logs and uses of versions. Several servers may purge at
  * the same time: each skips what another has locked. A lost request stays as long as the one that compensates it,
  * which needs its records. A key of a purged request may be used again.
  * @returns how many requests were removed
@@ -30,6 +30,8 @@ async function purgeSome(db: Database, ageMs: number): Promise<number> {
         delete from ${t.log} using old where request_id = old.id
       ), steps as (
         delete from ${t.step} using old where request_id = old.id
+      ), uses as (
+        delete from ${t.versionUse} using old where request_id = old.id
       ), rooms as (
         delete from ${t.finished} as f using old where f.id = old.id
       ), records as (

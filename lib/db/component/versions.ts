@@ -21,7 +21,7 @@ export interface VersionSummary {
   /** What an import that is under way has stored so far. */
   filesSoFar: number | null
   bytesSoFar: number | null
-  /** Why the last import failed, null when it did not. */
+  /** Why the last import failed; null when it did not, or somebody has asked for another one. */
   error: StoredError | null
 }
 
@@ -47,7 +47,7 @@ export async function listVersions(
         array(select status from ${t.versionStatus} s where s.version_id = v.id order by status) as statuses,
         case when a.outcome is null then a.files::float8 end as "filesSoFar",
         case when a.outcome is null then a.bytes::float8 end as "bytesSoFar",
-        case when p.version_id is null then a.error end as error
+        case when p.version_id is null and w.failures is distinct from 0 then a.error end as error
       from ${t.version} v
       left join ${t.publication} p on p.version_id = v.id
       left join ${t.version} b on b.id = p.base

@@ -1,0 +1,3 @@
+export class FileNames {
+  admit(_path: string): void {}
+}

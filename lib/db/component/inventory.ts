@@ -1,0 +1,64 @@
+import type { Database } from '../database.ts'
+
+/** What is where. */
+export interface InventoryLine {
+  target: string
+  component: string
+  version: string
+  /** The request that put it there, null when a program did without one. */
+  requestId: string | null
+  at: Date
+  /** The version that was there before, null for the first one. */
+  previous: string | null
+}
+
+/**
+ * Records that a version is on a target now. Two that record for the same target at once both stay, the later one on top.
+ * @returns false when the component has no such version
+ */
+export async function recordDeployment(
+  db: Database,
+  deployment: { target: string; componentId: number; version: string; requestId: string | null },
+): Promise<boolean> {
+  const { t } = db
+  const { rowCount } = await db.query({
+    text: `
+      insert into ${t.inventory} (target, component_id, version_id, request_id)
+      select $1, $2, id, $4 from ${t.version} where component_id = $2 and name = $3`,
+    values: [deployment.target, deployment.componentId, deployment.version, deployment.requestId],
+  })
+  return rowCount === 1
+}
+
+export interface InventoryFilter {
+  target?: string | undefined
+  component?: string | undefined
+  /** Every line that there ever was, the newest first, instead of what is there now. */
+  history: boolean
+  limit: number
+}
+
+export async function listInventory(
+  db: Database,
+  { target, component, history, limit }: InventoryFilter,
+): Promise<InventoryLine[]> {
+  const { t } = db
+  const { rows } = await db.query<InventoryLine>({
+    text: `
+      select i.target, c.name as component, v.name as version, i.request_id as "requestId", i.at,
+        (select b.name from ${t.inventory} before join ${t.version} b on b.id = before.version_id
+         where before.target = i.target and before.component_id = i.component_id and before.id < i.id
+           and before.version_id <> i.version_id
+         order by before.id desc limit 1) as previous
+      from ${t.inventory} i
+      join ${t.component} c on c.id = i.component_id
+      join ${t.version} v on v.id = i.version_id
+      where ($1::text is null or i.target = $1) and ($2::text is null or c.name = $2)
+        and ($3 or not exists (
+          select from ${t.inventory} later
+          where later.target = i.target and later.component_id = i.component_id and later.id > i.id))
+      order by ${history ? 'i.id desc' : 'i.target, c.name'} limit $4`,
+    values: [target ?? null, component ?? null, history, limit],
+  })
+  return rows
+}
