@@ -12,18 +12,21 @@ import { SourceDesk } from './loop/source-desk.ts'
 import { openStoreSweep } from './loop/store-sweep.ts'
 import { openVersionChecks } from './loop/version-checks.ts'
 import { openVersionImports } from './loop/version-imports.ts'
-import { openArtifactStore } from './open-artifact-store.ts'
 import type { ServerOptions } from './options.ts'
+import type { StoreAccess } from './store-access.ts'
 
 export interface ComponentsSetup {
   readonly db: Database
   readonly settings: ServerOptions
+  readonly access: StoreAccess
   /** Types of sources of the program's own. */
   readonly sources: readonly SourceType[]
   readonly logger: Logger
   readonly events: ComponentEvents
   /** False while this server may begin nothing. */
   readonly mayBegin: () => boolean
+  /** Something went wrong with a version's files. */
+  readonly onStoreTrouble: (error: unknown) => void
 }
 
 /** What a server does for components, as long as it lives. */
@@ -36,9 +39,11 @@ export interface StartedComponents {
 
 /** Begins to check components for versions, to import these, and to sweep the store. */
 export function startComponents(setup: ComponentsSetup): StartedComponents {
-  const { db, settings, logger, mayBegin } = setup
-  const store = openArtifactStore(db, settings.store)
+  const { db, settings, access, logger, onStoreTrouble } = setup
+  const { store } = access
+  const mayBegin = (): boolean => access.isReady && setup.mayBegin()
   const onError = (error: unknown, where: string): void => {
+    onStoreTrouble(error)
     const code = error instanceof ClusterError ? error.code : undefined
     logger.warn({ where, ...(code && { code }) }, messageOf(error))
   }
@@ -55,11 +60,13 @@ export function startComponents(setup: ComponentsSetup): StartedComponents {
       onError,
     }),
     mayBegin,
-    events: logged(setup.events, logger, () => {
-      imports.wake()
-      wakeServers(db).catch(() => undefined)
-    }),
+    events: logged(setup.events, logger, { onStoreTrouble, wake }),
     onError,
+  }
+  // A function, because what it wakes is made below.
+  function wake(): void {
+    imports.wake()
+    wakeServers(db).catch(() => undefined)
   }
   const checks = openVersionChecks(work, settings.checkVersions)
   const imports = openVersionImports(work, settings.importsAtOnce)
@@ -71,6 +78,13 @@ export function startComponents(setup: ComponentsSetup): StartedComponents {
   checks.start()
   imports.start()
   sweep.start()
+  access.probe().then(
+    () => {
+      checks.wake()
+      imports.wake()
+    },
+    (error: unknown) => onError(error, 'store'),
+  )
   return {
     wake() {
       checks.wake()
@@ -84,8 +98,12 @@ export function startComponents(setup: ComponentsSetup): StartedComponents {
   }
 }
 
-/** @param wake lets others look: there is something to import, or a process to run */
-function logged(events: ComponentEvents, logger: Logger, wake: () => void): ComponentEvents {
+/** @param then.wake lets others look: there is something to import, or a process to run */
+function logged(
+  events: ComponentEvents,
+  logger: Logger,
+  { wake, onStoreTrouble }: { wake: () => void; onStoreTrouble: (error: unknown) => void },
+): ComponentEvents {
   return {
     versionsFound(about) {
       logger.info(about, 'new versions were found')
@@ -105,6 +123,7 @@ function logged(events: ComponentEvents, logger: Logger, wake: () => void): Comp
       const { component, version, error } = about
       logger.warn({ component, version }, `import failed: ${messageOf(error)}`)
       events.importFailed(about)
+      onStoreTrouble(error)
     },
   }
 }

@@ -16,10 +16,12 @@ import { messageOf } from './errors.ts'
 import type { ComponentEvents } from './loop/component-work.ts'
 import { readFenceNote } from './loop/fence-note.ts'
 import { logEvents, type ClusterListeners } from './log-events.ts'
+import type { ServerSetup } from './loop/server-setup.ts'
 import { Server } from './loop/server.ts'
 import { openDataFolder, type DataFolder } from './identity/open-data-folder.ts'
 import type { ServerOptions } from './options.ts'
 import { startComponents, type StartedComponents } from './start-components.ts'
+import { StoreAccess } from './store-access.ts'
 import type { Process } from './step/define-process.ts'
 import { jsonSchemaOf } from './step/json-schema.ts'
 import { Housekeeping } from './trigger/housekeeping.ts'
@@ -74,12 +76,18 @@ export async function startServer(parts: Parts): Promise<StartedServer> {
   const folder = resolve(settings.dataDir)
   const dataFolder = await openDataFolder({ folder, node: settings.nodeId, takeIdentity })
   try {
+    const access = new StoreAccess(parts.db, settings)
     let components: StartedComponents | undefined
-    const server = await startNode(parts, dataFolder, () => components?.wake())
+    const server = await startNode(parts, dataFolder, {
+      probeStore: () => access.probe(),
+      onComponentHint: () => components?.wake(),
+    })
     components = startComponents({
       ...parts,
+      access,
       events: parts.componentEvents,
       mayBegin: () => server.mayBegin,
+      onStoreTrouble: error => server.noteStore(error),
     })
     return { server, components, housekeeping: startHousekeeping(parts), dataFolder }
   } catch (error) {
@@ -91,7 +99,7 @@ export async function startServer(parts: Parts): Promise<StartedServer> {
 async function startNode(
   parts: Parts,
   { identity, keepIdentity }: DataFolder,
-  onComponentHint: () => void,
+  forComponents: Pick<ServerSetup, 'probeStore' | 'onComponentHint'>,
 ): Promise<Server> {
   const { db, settings, processes, logger, events, takeIdentity } = parts
   await checkDatabase(db)
@@ -110,7 +118,7 @@ async function startNode(
     environment: environmentOf(settings.passEnv),
     dataFolder: resolve(settings.dataDir),
     witness: await describeWitness(parts, identity, nodeSeq, lanes),
-    onComponentHint,
+    ...forComponents,
     events: logEvents(events, logger),
   })
 }

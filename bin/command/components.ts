@@ -1,3 +1,4 @@
+import type { Components } from '../../lib/components.ts'
 import type { ComponentSummary } from '../../lib/db/component/components.ts'
 import { ClusterError } from '../../lib/errors.ts'
 import { defineCommand, type Command, type FlagValues } from '../define-command.ts'
@@ -24,14 +25,13 @@ export const componentsCommand: Command = defineCommand({
     'components log app': 'what its checks and imports said',
   },
   async run(given) {
-    const action = textOf(given['action'])
-    const target = textOf(given['target'])
-    if (action === undefined) return showAll(given)
-    if (target === undefined && !Object.hasOwn(actions, action)) return showOne(given, action)
-    if (target === undefined || !Object.hasOwn(actions, action))
+    const { action, target } = given
+    if (typeof action !== 'string') return showAll(given)
+    if (typeof target !== 'string' && !Object.hasOwn(actions, action)) return showOne(given, action)
+    if (typeof target !== 'string' || !Object.hasOwn(actions, action))
       throw new ClusterError(
         'CW_OPTION',
-        `expected components ${Object.keys(actions).join('|')} and a name or a file, got '${[action, target].join(' ').trim()}'`,
+        `expected components ${Object.keys(actions).join('|')} and a name or a file, got '${action}'`,
         { field: 'action' },
       )
     return actions[action as keyof typeof actions](given, target)
@@ -91,16 +91,12 @@ async function showLog(given: FlagValues, name: string): Promise<ExitCode> {
 async function change(
   given: FlagValues,
   done: string,
-  work: (components: import('../../lib/components.ts').Components) => Promise<void>,
+  work: (components: Components) => Promise<void>,
 ): Promise<ExitCode> {
   const { withCluster } = await import('../with-cluster.ts')
   await withCluster(given, cluster => work(cluster.components))
   talk(done)
   return exitCode.ok
-}
-
-function textOf(value: unknown): string | undefined {
-  return value === undefined ? undefined : String(value)
 }
 
 const columns: readonly Column<ComponentSummary>[] = [

@@ -32,9 +32,10 @@ export const versionsCommand: Command = defineCommand({
   },
   async run(given) {
     const { withCluster } = await import('../with-cluster.ts')
-    const [first, second] = [String(given['component']), given['name']]
+    const first = String(given['component'])
+    const second = typeof given['name'] === 'string' ? given['name'] : undefined
     const isCheck = first === 'check' && second !== undefined
-    const name = isCheck ? String(second) : first
+    const name = isCheck ? second : first
     const timeout = readFlag('--timeout', duration('1ms', '24d'), given.timeout)
     if (timeout !== undefined && !isCheck)
       throw new ClusterError('CW_OPTION', '--timeout is for versions check NAME', {
@@ -47,7 +48,7 @@ export const versionsCommand: Command = defineCommand({
       }
       return isCheck || second === undefined
         ? components.versions(name)
-        : [await components.version(name, String(second))]
+        : [await components.version(name, second)]
     })
     if (given.json) await printJson(versions)
     else if (versions.length > 0) await print(await formatTable(columns, versions))

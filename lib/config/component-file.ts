@@ -17,14 +17,17 @@ export async function readComponentFile(file: string): Promise<ComponentOptions[
   return documents.map(checked)
 }
 
-function checked({ value, locate }: SourceDocument): ComponentOptions {
+function checked(document: SourceDocument): ComponentOptions {
+  const { value } = document
   try {
     readComponent(value)
     return value as ComponentOptions
   } catch (error) {
     const field = error instanceof ClusterError ? error.field : undefined
     const path = (field ?? '').split('.').filter(name => name !== '')
-    throw new ClusterError('CW_COMPONENT', `${locate(path)} ${messageOf(error)}`, { field })
+    throw new ClusterError('CW_COMPONENT', `${document.locate(path)} ${messageOf(error)}`, {
+      field,
+    })
   }
 }
 

@@ -93,7 +93,7 @@ export class LockSession implements Queryable {
   async close(): Promise<void> {
     this.#closed.abort()
     if (this.#lost.signal.aborted) return
-    await this.#client.end().catch(() => undefined)
+    await endQuietly(this.#client)
   }
 
   async #beat(): Promise<void> {
@@ -111,14 +111,18 @@ export class LockSession implements Queryable {
     }
   }
 
-  #lose(error: unknown): void {
+  #lose(cause: unknown): void {
     if (this.#closed.signal.aborted || this.#lost.signal.aborted) return
     this.#lost.abort(
-      new ClusterError('CW_CONNECTION', `the lock was lost with its session: ${messageOf(error)}`, {
-        cause: error,
+      new ClusterError('CW_CONNECTION', `the lock was lost with its session: ${messageOf(cause)}`, {
+        cause,
       }),
     )
     this.#closed.abort()
-    this.#client.end().catch(() => undefined)
+    void endQuietly(this.#client)
   }
+}
+
+async function endQuietly(client: pg.Client): Promise<void> {
+  await client.end().catch(() => undefined)
 }

@@ -29,6 +29,6 @@ export interface PublishedVersion {
   version: string
   files: number
   bytes: number
-  /** The bytes that the store did not have before. */
-  newBytes: number
+  /** The bytes that the store did not have before; null when the answer to the publication was lost. */
+  newBytes: number | null
 }

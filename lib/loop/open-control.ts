@@ -29,6 +29,8 @@ export interface ControlSetup
   readonly incarnation: string
   /** Where runs have their folders. */
   readonly runsFolder: string
+  /** Looks whether the artifact store can be used. */
+  readonly probeStore: () => Promise<void>
   readonly events: ControlEvents
 }
 
@@ -43,9 +45,10 @@ export interface Control {
 
 /** Puts together what the server is told, what it finds itself, and its role. */
 export function openControl(setup: ControlSetup): Control {
-  const { db, node, incarnation, runsFolder, events } = setup
+  const { db, node, incarnation, runsFolder, probeStore, events } = setup
   const health = new Health({
     folder: runsFolder,
+    probeStore,
     set: async (kind, reason) => {
       await suspendNode(db, { node, kind, reason, who: node, incarnation })
     },

@@ -18,6 +18,8 @@ export interface ServerSetup {
   readonly environment: Readonly<Record<string, string>>
   readonly dataFolder: string
   readonly witness: WitnessSettings
+  /** Looks whether the artifact store can be used. */
+  readonly probeStore: () => Promise<void>
   /** Somebody wants a component to be checked, or a version to be imported. */
   readonly onComponentHint: () => void
   readonly events: ServerEvents

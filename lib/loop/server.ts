@@ -130,6 +130,11 @@ export class Server {
     return !this.#fenced && !this.#control.controller.isSuspended
   }
 
+  /** Something went wrong with a version's files; when the store is to blame, the server suspends itself. */
+  noteStore(error: unknown): void {
+    this.#control.health.noteStore(error)
+  }
+
   /** Looks for work at once. */
   wake(): void {
     this.#claiming.wake()
@@ -245,10 +250,11 @@ export class Server {
   }
 
   #openControl(): ReturnType<typeof openControl> {
-    const { db, node, dataFolder, witness, events } = this.#options
+    const { db, node, dataFolder, witness, probeStore, events } = this.#options
     return openControl({
       db,
       node,
+      probeStore,
       incarnation: this.incarnation,
       runsFolder: join(dataFolder, 'runs'),
       isStandby: witness.about.role === 'standby',

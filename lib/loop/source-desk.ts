@@ -80,8 +80,8 @@ export class SourceDesk {
   }
 }
 
-function withoutType({ type: _, ...options }: Component['source']): Record<string, unknown> {
-  return options
+function withoutType(source: Component['source']): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(source).filter(([option]) => option !== 'type'))
 }
 
 async function untilAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {

@@ -7,7 +7,7 @@ import {
   failAttempt,
   findDueImports,
   findKnown,
-  findPublisher,
+  findPublication,
   noteProgress,
   type WantedVersion,
 } from '../db/component/imports.ts'
@@ -55,7 +55,14 @@ async function importOne(
     events.versionPublished({ ...names, ...imported })
   } catch (error) {
     // The answer to the commit may have been lost, and not the commit.
-    if ((await findPublisher(db, wanted.id)) === token) return
+    const done = await findPublication(db, wanted.id)
+    if (done?.token === token)
+      return events.versionPublished({
+        ...names,
+        files: done.files,
+        bytes: done.bytes,
+        newBytes: null,
+      })
     await failAttempt(db, { token, versionId: wanted.id }, storedErrorOf(error))
     events.importFailed({ ...names, error })
   }

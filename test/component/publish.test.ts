@@ -5,7 +5,7 @@ import {
   beginAttempt,
   failAttempt,
   findKnown,
-  findPublisher,
+  findPublication,
 } from '../../lib/db/component/imports.ts'
 import { publish, type Publication } from '../../lib/db/component/publish.ts'
 import {
@@ -57,9 +57,9 @@ t.test('only the newest attempt of a version publishes, and once', async t => {
   await t.rejects(publish(db, slow, publicationOf(first, versionId, { x: 'a' })), {
     code: 'CW_VERSION_UNKNOWN',
   })
-  t.equal(await findPublisher(db, versionId), undefined)
+  t.equal(await findPublication(db, versionId), undefined)
   t.strictSame(await publish(db, fast, publicationOf(second, versionId, { x: 'a' })), [])
-  t.equal(await findPublisher(db, versionId), second)
+  t.match(await findPublication(db, versionId), { token: second, files: 1, bytes: 3 })
   await t.rejects(publish(db, fast, publicationOf(second, versionId, { x: 'a' })))
   t.notOk(await beginAttempt(db, slow, { token: randomUUID(), versionId, node: 'a' }))
   t.strictSame(
@@ -110,7 +110,7 @@ t.test('a lost session publishes nothing', async t => {
     code: 'CW_CONNECTION',
   })
   t.equal(lost.lost.aborted, true)
-  t.equal(await findPublisher(db, versionId), undefined)
+  t.equal(await findPublication(db, versionId), undefined)
   t.equal(await closeDeadAttempts(db), 1)
   t.strictSame(await findUnswept(db, 10), [token])
 })
@@ -160,7 +160,7 @@ t.test('an object that retention has just removed stops the publication', async 
   await t.rejects(
     publish(db, holder, publicationOf(token, versionId, { x: 'a' }, { sealed: new Set() })),
   )
-  t.equal(await findPublisher(db, versionId), undefined)
+  t.equal(await findPublication(db, versionId), undefined)
   t.equal((await query('select from $s.wanted_import')).length, 1, 'it is still wanted')
   await failAttempt(db, { token, versionId }, { code: 'CW_SOURCE', message: 'x' })
   t.strictSame(await findUnswept(db, 10), [token])
@@ -194,7 +194,7 @@ t.test(
     const [done, late] = [await addVersion('1'), await addVersion('2')]
     const holder = await session()
     const token: string = randomUUID()
-  const lateToken: string = randomUUID()
+    const lateToken: string = randomUUID()
     await beginAttempt(db, holder, { token, versionId: done, node: 'a' })
     await publish(db, holder, publicationOf(token, done, { x: 'a' }))
     await beginAttempt(db, holder, { token: lateToken, versionId: late, node: 'a' })

@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Test } from 'tap'
-import { Client } from 'pg'
+import type { Client } from 'pg'
 import { Cluster, defineProcess, call } from '../../lib/index.ts'
 import { makeFolder } from '../support/binary.ts'
 import { createDatabase } from '../support/database.ts'

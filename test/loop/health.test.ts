@@ -13,6 +13,7 @@ const fault = (systemCode: string): ClusterError =>
 function openHealth(t: Test, folder: string) {
   const told: string[] = []
   const health = new Health({
+    probeStore: async () => undefined,
     folder,
     set: async (kind, reason) => void told.push(`${kind}: ${reason}`),
     clear: async kind => void told.push(`${kind} cleared`),

@@ -137,11 +137,15 @@ export async function findKnown(db: Database, hashes: readonly string[]): Promis
   return new Set(rows.map(({ hash }) => hash))
 }
 
-/** Who has published a version, by the token of its attempt; undefined when nobody has. */
-export async function findPublisher(db: Database, versionId: string): Promise<string | undefined> {
-  const { rows } = await db.query<{ token: string }>({
-    text: `select token from ${db.t.publication} where version_id = $1`,
+/** What was published of a version, and by the token of which attempt; undefined when nothing was. */
+export async function findPublication(
+  db: Database,
+  versionId: string,
+): Promise<{ token: string; files: number; bytes: number } | undefined> {
+  const { rows } = await db.query<{ token: string; files: number; bytes: number }>({
+    text: `
+      select token, files::float8 as files, bytes::float8 as bytes from ${db.t.publication} where version_id = $1`,
     values: [versionId],
   })
-  return rows[0]?.token
+  return rows[0]
 }
