@@ -1,5 +1,6 @@
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
+import { ArtifactShelf } from './artifact-shelf.ts'
 import type { SourceType } from './artifact/source.ts'
 import type { Logger } from './base/logger.ts'
 import type { NodeIdentity } from './base/node-identity.ts'
@@ -79,6 +80,7 @@ export async function startServer(parts: Parts): Promise<StartedServer> {
     const access = new StoreAccess(parts.db, settings)
     let components: StartedComponents | undefined
     const server = await startNode(parts, dataFolder, {
+      artifacts: new ArtifactShelf(parts.db, () => access.openCache()),
       probeStore: () => access.probe(),
       onComponentHint: () => components?.wake(),
     })
@@ -99,7 +101,7 @@ export async function startServer(parts: Parts): Promise<StartedServer> {
 async function startNode(
   parts: Parts,
   { identity, keepIdentity }: DataFolder,
-  forComponents: Pick<ServerSetup, 'probeStore' | 'onComponentHint'>,
+  forComponents: Pick<ServerSetup, 'artifacts' | 'probeStore' | 'onComponentHint'>,
 ): Promise<Server> {
   const { db, settings, processes, logger, events, takeIdentity } = parts
   await checkDatabase(db)

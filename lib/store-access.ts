@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path'
+import { Cache } from './artifact/cache.ts'
 import type { Store } from './artifact/store.ts'
 import { openStore } from './artifact/store/open-store.ts'
 import { readStoreClaim } from './db/component/store-claim.ts'
@@ -9,15 +10,20 @@ import type { ServerOptions } from './options.ts'
 /** How long a look at the store may take, in milliseconds. */
 const probeMs = 60_000
 
+type StoreSettings = Pick<ServerOptions, 'store' | 'storeDelay' | 'cacheSize' | 'dataDir'>
+
 /** The artifact store, and whether it is known to be this cluster's. */
 export class StoreAccess {
   readonly store: Store
   readonly #db: Database
+  readonly #settings: StoreSettings
+  #cache: Promise<Cache> | undefined
   #isReady = false
 
   /** @throws {ClusterError} CW_OPTION when the option names no store */
-  constructor(db: Database, settings: Pick<ServerOptions, 'store' | 'dataDir'>) {
+  constructor(db: Database, settings: StoreSettings) {
     this.#db = db
+    this.#settings = settings
     this.store = openStore(settings.store, {
       largeObjects: openLargeObjects(db),
       spoolFolder: join(resolve(settings.dataDir), 'spool'),
@@ -37,5 +43,23 @@ export class StoreAccess {
     this.#isReady = false
     await this.store.check(await readStoreClaim(this.#db), AbortSignal.timeout(probeMs))
     this.#isReady = true
+  }
+
+  /**
+   * What this server keeps of the store on its own disk.
+   * @throws {ClusterError} CW_DATA_DIR
+   */
+  openCache(): Promise<Cache> {
+    const { dataDir, cacheSize: limitBytes, storeDelay: storeDelayMs } = this.#settings
+    this.#cache ??= Cache.open({
+      folder: join(resolve(dataDir), 'cache'),
+      store: this.store,
+      limitBytes,
+      storeDelayMs,
+    }).catch((error: unknown) => {
+      this.#cache = undefined
+      throw error
+    })
+    return this.#cache
   }
 }

@@ -2,6 +2,7 @@ import type { Claimed } from '../db/claim.ts'
 import type { Database } from '../db/database.ts'
 import type { Finish } from '../db/finish.ts'
 import type { ClusterError } from '../errors.ts'
+import type { Artifacts } from '../step/artifacts.ts'
 import type { Process } from '../step/define-process.ts'
 import type { WitnessSettings } from '../witness/message.ts'
 import type { ControlEvents } from './open-control.ts'
@@ -18,6 +19,8 @@ export interface ServerSetup {
   readonly environment: Readonly<Record<string, string>>
   readonly dataFolder: string
   readonly witness: WitnessSettings
+  /** What steps do with components. */
+  readonly artifacts: Artifacts
   /** Looks whether the artifact store can be used. */
   readonly probeStore: () => Promise<void>
   /** Somebody wants a component to be checked, or a version to be imported. */

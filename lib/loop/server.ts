@@ -230,6 +230,7 @@ export class Server {
       killGraceMs,
       outputLimit,
       pipes: this.#pipes,
+      artifacts: this.#options.artifacts,
       environment: { ...environment, ...this.#witness.environment },
       runsFolder: join(dataFolder, 'runs'),
       writeStep: writers.writeStep,

@@ -5,6 +5,7 @@ import { storableText } from '../base/json.ts'
 import type { LostRun } from '../base/record.ts'
 import { ClusterError, messageOf } from '../errors.ts'
 import type { Process } from '../step/define-process.ts'
+import type { Artifacts } from '../step/artifacts.ts'
 import type { PipeSupply } from '../step/pipe-supply.ts'
 import type { Step, StepKind, StepRun } from '../step/step.ts'
 import type { RunLog } from './run-log.ts'
@@ -26,6 +27,7 @@ export interface Run {
   readonly killGraceMs: number
   readonly outputLimit: number
   readonly pipes: PipeSupply
+  readonly artifacts: Artifacts
   readonly log: RunLog
   readonly journal: StepJournal
   /** Called when a function has been called or a program has been started, at the latest when a step has ended. */
@@ -57,12 +59,13 @@ export interface RunContext {
   readonly killGraceMs: number
   readonly outputLimit: number
   readonly pipes: PipeSupply
+  readonly artifacts: Artifacts
   readonly onStarted: () => void
 }
 
 /** Makes what the steps of a run share. */
 export function openContext(run: Run, input: unknown): RunContext {
-  const { requestId, token, node, runsFolder, killGraceMs, outputLimit, pipes, onStarted } = run
+  const { requestId, token, node, runsFolder, killGraceMs, outputLimit, pipes, artifacts, onStarted } = run
   const compensates = run.lost?.requestId
   const about = { requestId, token, node, input, compensates, process: run.process.name }
   return {
@@ -71,6 +74,7 @@ export function openContext(run: Run, input: unknown): RunContext {
     killGraceMs,
     outputLimit,
     pipes,
+    artifacts,
     onStarted,
     environment: { ...run.environment, ...describeInEnvironment(about) },
     outputs: new Map(),
@@ -93,7 +97,7 @@ export function stepRun(
   extra: Readonly<Record<string, string>> = {},
 ): StepRun {
   const { requestId, process, node, token, input, compensates } = context
-  const { killGraceMs, outputLimit, pipes, onStarted } = context
+  const { killGraceMs, outputLimit, pipes, artifacts, onStarted } = context
   return {
     requestId,
     process,
@@ -109,6 +113,7 @@ export function stepRun(
     killGraceMs,
     outputLimit,
     pipes,
+    artifacts,
     onStarted,
     environment: { ...context.environment, ...extra, CLUSTER_STEP: step.name },
     log: message => void sink.write('log', `${storableText(textOf(message))}\n`),

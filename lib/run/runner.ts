@@ -3,6 +3,7 @@ import { monotonic } from '../base/clock.ts'
 import type { Ending, LogPiece, LostRun, StepRecord } from '../base/record.ts'
 import { ClusterError } from '../errors.ts'
 import type { Process } from '../step/define-process.ts'
+import type { Artifacts } from '../step/artifacts.ts'
 import type { PipeSupply } from '../step/pipe-supply.ts'
 import type { StepKind } from '../step/step.ts'
 import { compensateRequest } from './compensate-request.ts'
@@ -29,6 +30,7 @@ export interface RunnerOptions {
   readonly killGraceMs: number
   readonly outputLimit: number
   readonly pipes: PipeSupply
+  readonly artifacts: Artifacts
   readonly environment: Readonly<Record<string, string>>
   /** Each keeps the order of its calls and resolves when its item is durable. */
   writeStep(entry: StepRecord): Promise<void>
@@ -125,7 +127,8 @@ export class Runner {
     { stepSignal, lastSignal }: Pick<Run, 'stepSignal' | 'lastSignal'>,
   ): Run {
     const { id: requestId, process, input: storedInput, lost } = claimed
-    const { node, environment, runsFolder, killGraceMs, outputLimit, pipes } = this.#options
+    const { node, environment, runsFolder, killGraceMs, outputLimit, pipes, artifacts } =
+      this.#options
     const claimedAt = monotonic()
     const trouble = (error: unknown): void => {
       if (!lastSignal.aborted) this.#options.onTrouble(error, requestId)
@@ -143,6 +146,7 @@ export class Runner {
       killGraceMs,
       outputLimit,
       pipes,
+      artifacts,
       log: new RunLog(requestId, piece => this.#options.appendLog(piece), trouble),
       journal: new StepJournal(
         entry => this.#options.writeStep(entry),

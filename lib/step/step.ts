@@ -1,4 +1,5 @@
 import type { LogSink } from '../base/log-sink.ts'
+import type { Artifacts } from './artifacts.ts'
 import type { PipeSupply } from './pipe-supply.ts'
 
 /** What a function step, an undo or an argument that is a function receives. */
@@ -44,14 +45,16 @@ export interface StepRun<Input = unknown> extends StepContext<Input> {
   readonly outputLimit: number
   /** Where commands get the pipes for their outputs. */
   readonly pipes: PipeSupply
+  /** Components and their versions. */
+  readonly artifacts: Artifacts
   /** Called when the function has been called, or the program has been started. */
   readonly onStarted: () => void
 }
 
-export type StepKind = 'command' | 'function'
+export type StepKind = 'command' | 'function' | 'artifact'
 
 /**
- * One step of a process, made by `command` or `call`. It is also a function: called with the context
+ * One step of a process, made by `command`, `call` and their like. It is also a function: called with the context
  * of a later step it gives what this step returned, like `context.output(step)`.
  *
  * (That it is callable is what lets TypeScript infer `input` inside `steps: [call(…)]` from the

@@ -276,7 +276,12 @@ async function judgeStore(
   db: Database,
   storeFolder: string,
 ): Promise<Pick<ImportCampaignResult, 'publishedTwice' | 'tornFiles' | 'leftovers'>> {
-  const access = new StoreAccess(db, { store: storeFolder, dataDir: storeFolder })
+  const access = new StoreAccess(db, {
+    store: storeFolder,
+    dataDir: storeFolder,
+    storeDelay: 0,
+    cacheSize: 0,
+  })
   await access.probe()
   const { store } = access
   const { rows } = await db.query<{ id: string; component: string; version: string }>({

@@ -62,3 +62,27 @@ export async function listInventory(
   })
   return rows
 }
+
+/** What is on a target now, and what was there before that was another version; null for none. */
+export async function findTargetVersions(
+  db: Database,
+  target: string,
+  componentId: number,
+): Promise<{ current: string | null; previous: string | null }> {
+  const { t } = db
+  const { rows } = await db.query<{ current: string | null; previous: string | null }>({
+    text: `
+      with now_there as materialized (
+        select id, version_id from ${t.inventory}
+        where target = $1 and component_id = $2 order by id desc limit 1
+      ), before as materialized (
+        select i.version_id from ${t.inventory} i, now_there n
+        where i.target = $1 and i.component_id = $2 and i.id < n.id and i.version_id <> n.version_id
+        order by i.id desc limit 1
+      )
+      select (select v.name from now_there n join ${t.version} v on v.id = n.version_id) as current,
+        (select v.name from before b join ${t.version} v on v.id = b.version_id) as previous`,
+    values: [target, componentId],
+  })
+  return rows[0] ?? { current: null, previous: null }
+}

@@ -1,0 +1,22 @@
+import type { StepRun } from './step.ts'
+import { watchStop } from './stop-watch.ts'
+
+/** Does the work until the step is stopped or its time is up. */
+export async function watchWork<T>(
+  run: Pick<StepRun, 'signal' | 'onStarted'>,
+  timeoutMs: number | undefined,
+  title: string,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const stop = watchStop(run.signal, timeoutMs, title)
+  try {
+    run.onStarted()
+    return await work(stop.signal)
+  } catch (error) {
+    // Whatever the abortion made of the work, this is why.
+    stop.signal.throwIfAborted()
+    throw error
+  } finally {
+    stop.close()
+  }
+}
