@@ -41,19 +41,14 @@ export async function takeContent(
     batch = []
     batched = 0
   }
-  const abort = (): void => void content.destroy(abortReason(signal))
-  signal.addEventListener('abort', abort, { once: true })
-  // What it says after we have turned away concerns nobody.
-  content.on('error', () => undefined)
+  const pieces = stoppable(content, signal)
   try {
-    signal.throwIfAborted()
-    for await (const piece of content as AsyncIterable<Uint8Array | string>) {
-      const bytes = typeof piece === 'string' ? Buffer.from(piece) : piece
-      size += bytes.byteLength
+    for (let piece = await pieces.next(); piece; piece = await pieces.next()) {
+      size += piece.byteLength
       if (size > limit) throw tooLong()
-      hash.update(bytes)
-      batch.push(bytes)
-      batched += bytes.byteLength
+      hash.update(piece)
+      batch.push(piece)
+      batched += piece.byteLength
       if (batched < batchBytes && batch.length < mostPieces) continue
       await writing
       signal.throwIfAborted()
@@ -65,15 +60,38 @@ export async function takeContent(
     await writing
     return { hash: hash.digest('hex'), size }
   } finally {
-    signal.removeEventListener('abort', abort)
-    content.destroy()
+    pieces.end()
     await writing.catch(() => undefined)
   }
 }
 
-/** Streams are destroyed with errors only, but a signal may be aborted with anything. */
-function abortReason(signal: AbortSignal): Error {
-  return signal.reason instanceof Error
-    ? signal.reason
-    : new Error('aborted', { cause: signal.reason })
+/**
+ * The pieces of a content, and none at its end. After the signal it does not wait for the content any more: a source
+ * that hangs may hang while it is destroyed, too.
+ */
+function stoppable(
+  content: Readable,
+  signal: AbortSignal,
+): { next(): Promise<Uint8Array | undefined>; end(): void } {
+  const iterator = content[Symbol.asyncIterator]() as AsyncIterator<Uint8Array | string, undefined>
+  let giveUp: ((reason: unknown) => void) | undefined
+  const abort = (): void => giveUp?.(signal.reason)
+  signal.addEventListener('abort', abort, { once: true })
+  // What it says after we have turned away concerns nobody.
+  content.on('error', () => undefined)
+  return {
+    async next() {
+      signal.throwIfAborted()
+      const { promise, resolve, reject } =
+        Promise.withResolvers<IteratorResult<Uint8Array | string, undefined>>()
+      giveUp = reject
+      iterator.next().then(resolve, reject)
+      const { value } = await promise
+      return typeof value === 'string' ? Buffer.from(value) : value
+    },
+    end() {
+      signal.removeEventListener('abort', abort)
+      content.destroy()
+    },
+  }
 }

@@ -15,6 +15,8 @@ export interface Proxy {
   cut(text: string, when: 'before' | 'after'): Promise<void>
   /** Cuts all connections to the clients; what was sent reaches PostgreSQL, and goes on there. */
   cutAll(): void
+  /** Cuts all connections and takes no more. */
+  stop(): void
 }
 
 interface Cut {
@@ -50,6 +52,10 @@ export async function startProxy(
       return promise
     },
     cutAll: () => {
+      for (const client of clients) client.destroy()
+    },
+    stop: () => {
+      server.close()
       for (const client of clients) client.destroy()
     },
   }

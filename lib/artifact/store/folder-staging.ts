@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import type { FileHandle } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { eachParallel } from '../../base/each-parallel.ts'
 import { stagingGone, tooLong } from '../staging-faults.ts'
 import type { Staging, Stored } from '../store.ts'
 import { takeContent } from '../take-content.ts'
+import { writeAll } from '../write-all.ts'
 import { WritesUnderWay } from '../writes-under-way.ts'
 import type { Folder } from './folder.ts'
 import { errorCode, folderFault } from './folder-faults.ts'
@@ -97,28 +97,4 @@ export class FolderStaging implements Staging {
       throw folderFault(error, this.#parts.path)
     }
   }
-}
-
-/** The system may take less than it is given. */
-async function writeAll(
-  file: FileHandle,
-  pieces: readonly Uint8Array[],
-  offset: number,
-): Promise<void> {
-  let rest = pieces
-  for (let position = offset; rest.length > 0;) {
-    const { bytesWritten } = await file.writev(rest, position)
-    position += bytesWritten
-    rest = leaveOut(rest, bytesWritten)
-  }
-}
-
-function leaveOut(pieces: readonly Uint8Array[], bytes: number): Uint8Array[] {
-  const rest: Uint8Array[] = []
-  let left = bytes
-  for (const piece of pieces) {
-    if (piece.byteLength > left) rest.push(piece.subarray(left))
-    left = Math.max(0, left - piece.byteLength)
-  }
-  return rest
 }
