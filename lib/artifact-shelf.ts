@@ -5,7 +5,7 @@ import { chooseVersion, checkVersionSpec } from './artifact/version-spec.ts'
 import { eachParallel } from './base/each-parallel.ts'
 import { findComponent } from './db/component/components.ts'
 import { listFiles } from './db/component/files.ts'
-import { findTargetVersions, recordDeployment } from './db/component/inventory.ts'
+import { findTargetVersions, recordDeployment, undoDeployment } from './db/component/inventory.ts'
 import { findUse, listPublished, recordUse, type PublishedVersionRow } from './db/component/use.ts'
 import type { Database } from './db/database.ts'
 import { ClusterError } from './errors.ts'
@@ -28,7 +28,11 @@ export class ArtifactShelf implements Artifacts {
     this.#openCache = openCache
   }
 
-  async put(wish: VersionWish, folder: string, { requestId, signal }: ArtifactRun): Promise<PutVersion> {
+  async put(
+    wish: VersionWish,
+    folder: string,
+    { requestId, signal }: ArtifactRun,
+  ): Promise<PutVersion> {
     const { id, name } = await this.#take(wish, requestId)
     const files = await listFiles(this.#db, id)
     if (!files) throw gone(wish.component, name)
@@ -55,6 +59,15 @@ export class ArtifactShelf implements Artifacts {
     const deployment = { target, componentId, version, requestId }
     if (!(await recordDeployment(this.#db, deployment))) throw gone(component, version)
     return current
+  }
+
+  async unrecord(
+    component: string,
+    target: string,
+    { requestId }: Pick<ArtifactRun, 'requestId'>,
+  ): Promise<void> {
+    const { id: componentId } = await this.#find(component)
+    await undoDeployment(this.#db, { target, componentId, requestId })
   }
 
   /** The version that the run takes, which is recorded. */

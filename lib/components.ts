@@ -19,18 +19,30 @@ import {
   type ComponentRow,
   type ComponentSummary,
 } from './db/component/components.ts'
+import { listInventory, type InventoryLine } from './db/component/inventory.ts'
 import { readImportLog, type ImportLogLine } from './db/component/log.ts'
+import { setStatus } from './db/component/statuses.ts'
 import { listVersions, wantImport, type VersionSummary } from './db/component/versions.ts'
 import type { Database } from './db/database.ts'
 import { writeSetting } from './db/settings.ts'
 import { hintComponents } from './db/wake.ts'
 import { ClusterError } from './errors.ts'
+import { thisPerson } from './this-person.ts'
 
 /** How one waits for a server to do something. */
 export interface ComponentWaitOptions {
   /** Defaults to `2m` for a check, and to no limit for an import. */
   timeout?: Duration
   signal?: AbortSignal
+}
+
+export interface InventoryOptions {
+  target?: string
+  component?: string
+  /** Defaults to false. */
+  history?: boolean
+  /** Defaults to 1000. */
+  limit?: number
 }
 
 /** The pauses between two looks, in milliseconds. */
@@ -165,10 +177,45 @@ export class Components {
     })
   }
 
+  /**
+   * Says something of a version, such as `passed-qa`; steps can ask for it.
+   * @throws {ClusterError} CW_VERSION_UNKNOWN, CW_OPTION for a name that cannot be a status
+   */
+  async setStatus(name: string, version: string, status: string): Promise<void> {
+    await this.#changeStatus(name, version, status, true)
+  }
+
+  /** Takes a status away. @throws {ClusterError} CW_VERSION_UNKNOWN */
+  async clearStatus(name: string, version: string, status: string): Promise<void> {
+    await this.#changeStatus(name, version, status, false)
+  }
+
+  /** What is on which target now; with `history`, every line that there ever was, the newest first. */
+  inventory(options: InventoryOptions = {}): Promise<InventoryLine[]> {
+    const { history = false, limit = 1000, ...about } = options
+    return listInventory(this.#db, { ...about, history, limit })
+  }
+
   /** The last lines of a component's import log, the oldest of them first. */
   async log(name: string, options: { limit?: number } = {}): Promise<ImportLogLine[]> {
     const { id } = await this.#find(name)
     return readImportLog(this.#db, id, options.limit ?? 100)
+  }
+
+  async #changeStatus(
+    name: string,
+    version: string,
+    status: string,
+    isSet: boolean,
+  ): Promise<void> {
+    if (!/^\S.{0,58}\S$|^\S$/u.test(status))
+      throw new ClusterError('CW_OPTION', 'expected status to be a name of 1 to 60 characters', {
+        field: 'status',
+      })
+    const { id: componentId } = await this.#find(name)
+    const change = { componentId, version, status, by: thisPerson(), isSet }
+    const isKnown = await this.#write(() => setStatus(this.#db, change))
+    if (!isKnown) await this.#refuseVersion(componentId, name, version)
   }
 
   async #find(name: string): Promise<ComponentRow<Component>> {

@@ -2,8 +2,10 @@ export { Cluster } from './cluster.ts'
 export type { ClusterEvents } from './cluster-events.ts'
 export type { ClusterOptions } from './cluster-options.ts'
 export { ClusterError, errorCodes, type ErrorCode, type ErrorDetails } from './errors.ts'
+export { artifact, type ArtifactOptions, type ArtifactOutput } from './step/artifact.ts'
 export { call, type CallOptions } from './step/call.ts'
 export { command } from './step/command.ts'
+export { deployed, type DeployedOptions, type DeployedOutput } from './step/deployed.ts'
 export {
   defineProcess,
   isProcess,
@@ -42,3 +44,17 @@ export type { RequestFilter, RequestId } from './query.ts'
 export type { StandardSchemaV1 } from './step/standard-schema.ts'
 export type { Step, StepContext } from './step/step.ts'
 export type { WaitOptions } from './wait-for-finish.ts'
+export type { ComponentOptions } from './artifact/component.ts'
+export type {
+  FileEntry,
+  FileReceiver,
+  FoundVersion,
+  Source,
+  SourceContext,
+  SourceType,
+} from './artifact/source.ts'
+export type { Components, ComponentWaitOptions, InventoryOptions } from './components.ts'
+export type { ComponentSummary } from './db/component/components.ts'
+export type { InventoryLine } from './db/component/inventory.ts'
+export type { ImportLogLine } from './db/component/log.ts'
+export type { VersionState, VersionSummary } from './db/component/versions.ts'

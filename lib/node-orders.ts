@@ -1,4 +1,3 @@
-import { hostname, userInfo } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { monotonic } from './base/clock.ts'
 import { parseDuration, type Duration } from './base/duration.ts'
@@ -16,6 +15,7 @@ import {
 } from './db/suspensions.ts'
 import { sqlStateOf } from './db/translate-error.ts'
 import { ClusterError } from './errors.ts'
+import { thisPerson } from './this-person.ts'
 
 export interface OrderOptions {
   /** Who gives the order, for the record. Defaults to the user and the host of this program. */
@@ -260,17 +260,4 @@ function stillRunning(
     `the server '${node}' claims nothing any more, but had not drained within ${timeout}: ${progress?.running ?? 0} requests still run. The order stands; look with: cluster-worker nodes ${node}`,
     { field: 'timeout' },
   )
-}
-
-function thisPerson(): string {
-  return `${userName()}@${hostname()}`
-}
-
-/** In a container, the user may have no name. */
-function userName(): string {
-  try {
-    return userInfo().username
-  } catch {
-    return `user ${process.getuid?.() ?? '?'}`
-  }
 }

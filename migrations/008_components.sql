@@ -157,8 +157,10 @@ create table inventory (
   component_id integer not null references component on delete cascade,
   version_id bigint not null references version,
   request_id bigint,
-  at timestamptz not null default now()
+  at timestamptz not null default now(),
+  undone_at timestamptz
 );
-comment on table inventory is 'Which version was put where by which request. The newest line of a target and component is what is there now.';
-create index inventory_target on inventory (target, component_id, id desc);
+comment on table inventory is 'Which version was put where by which request. The newest line of a target and component that was not undone is what is there now.';
+create index inventory_target on inventory (target, component_id, id desc) where undone_at is null;
+create index inventory_request on inventory (request_id) where undone_at is null;
 create index inventory_version on inventory (version_id);

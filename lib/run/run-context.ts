@@ -65,7 +65,17 @@ export interface RunContext {
 
 /** Makes what the steps of a run share. */
 export function openContext(run: Run, input: unknown): RunContext {
-  const { requestId, token, node, runsFolder, killGraceMs, outputLimit, pipes, artifacts, onStarted } = run
+  const {
+    requestId,
+    token,
+    node,
+    runsFolder,
+    killGraceMs,
+    outputLimit,
+    pipes,
+    artifacts,
+    onStarted,
+  } = run
   const compensates = run.lost?.requestId
   const about = { requestId, token, node, input, compensates, process: run.process.name }
   return {

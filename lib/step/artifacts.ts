@@ -13,6 +13,8 @@ export interface Artifacts {
     target: string,
     run: Pick<ArtifactRun, 'requestId'>,
   ): Promise<string | null>
+  /** Takes back what the request has recorded for the target. */
+  unrecord(component: string, target: string, run: Pick<ArtifactRun, 'requestId'>): Promise<void>
 }
 
 /** Which version of a component is asked for. */

@@ -21,8 +21,8 @@ export interface DeployedOutput {
 }
 
 /**
- * A step that records in the inventory that a version is on a target now. When the process fails later, its undo records
- * the version that was there before.
+ * A step that records in the inventory that a version is on a target now. When the process fails later, its undo takes
+ * the line back, and what was there before counts again.
  * @param taken the artifact step whose version it is
  * @throws {ClusterError} CW_DEFINITION when an argument cannot be used
  */
@@ -51,9 +51,10 @@ export function deployed<Input = any>(
         return { component, version, target: where, previous }
       }),
     undo: run =>
-      watchWork(run, undefined, name, async () => {
-        const { component, previous, target: where } = run.output(made)
-        if (previous !== null) await run.artifacts.record(component, previous, where, run)
+      watchWork(run, undefined, name, () => {
+        const { component, target: where } = run.output(made)
+        const requestId = run.compensates ?? run.requestId
+        return run.artifacts.unrecord(component, where, { requestId })
       }),
     undoUnfinished: false,
   })

@@ -3,6 +3,7 @@ import { readYamlProcesses } from '../../lib/config/yaml-process.ts'
 import type { Process } from '../../lib/step/define-process.ts'
 import type { Step, StepRun } from '../../lib/step/step.ts'
 import { makePipes } from '../step/step-run.ts'
+import { noArtifacts } from '../support/no-artifacts.ts'
 
 function read(text: string): Process {
   const { processes, problems } = readYamlProcesses(text, 'p.yaml')
@@ -27,6 +28,7 @@ async function perform(process: Process, input: unknown, cwd: string): Promise<u
       output: earlier => outputs.get(earlier),
       signal,
       log() {},
+      artifacts: noArtifacts,
       requestId: '42',
       process: process.name,
       step: step.name,

@@ -5,6 +5,7 @@ import type { Ending, LostRun, RecordedStep, StepRecord } from '../../lib/base/r
 import { call, defineProcess, type Process } from '../../lib/index.ts'
 import { Runner } from '../../lib/run/runner.ts'
 import { makePipes } from '../step/step-run.ts'
+import { noArtifacts } from '../support/no-artifacts.ts'
 
 /** Runs a compensation. @returns how it ended, what it recorded at the ends of its steps, and what the steps said */
 async function compensate(
@@ -23,6 +24,7 @@ async function compensate(
     killGraceMs: 10,
     outputLimit: 1000,
     pipes: makePipes(t),
+    artifacts: noArtifacts,
     environment: {},
     writeStep: async record => void (record.state === 'running' || records.push(record)),
     appendLog: async ({ text }) => void said.push(text.trimEnd()),

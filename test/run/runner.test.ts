@@ -3,6 +3,7 @@ import { ClusterError } from '../../lib/errors.ts'
 import { call, defineProcess } from '../../lib/index.ts'
 import { Runner } from '../../lib/run/runner.ts'
 import { makePipes } from '../step/step-run.ts'
+import { noArtifacts } from '../support/no-artifacts.ts'
 
 function makeRunner(t: Parameters<typeof makePipes>[0]) {
   const finished: { id: string; outcome: string }[] = []
@@ -15,6 +16,7 @@ function makeRunner(t: Parameters<typeof makePipes>[0]) {
     killGraceMs: 10,
     outputLimit: 1000,
     pipes: makePipes(t),
+    artifacts: noArtifacts,
     environment: {},
     writeStep: async () => {
       throw new Error('this record cannot be written')

@@ -2,6 +2,7 @@ import type { Test } from 'tap'
 import type { LogSink, LogStream } from '../../lib/base/log-sink.ts'
 import { PipeSupply } from '../../lib/step/pipe-supply.ts'
 import type { StepRun } from '../../lib/step/step.ts'
+import { noArtifacts } from '../support/no-artifacts.ts'
 
 /** A sink that remembers, and tells when something was printed. */
 export interface RecordingSink extends LogSink {
@@ -65,6 +66,7 @@ export function makeRun(t: Test, settings: RunSettings<unknown> = {}): TestRun<u
   const folder = t.testdir()
   return {
     input: settings.input,
+    artifacts: noArtifacts,
     output() {
       throw new Error('this run has no earlier steps')
     },

@@ -49,9 +49,9 @@ export async function expireVersions(db: Database, limit: number): Promise<Expir
                 and not exists (select from ${t.finished} f where f.id = u.request_id))
             and not exists (
               select from ${t.inventory} i
-              where i.version_id = p.version_id and not exists (
-                select from ${t.inventory} later
-                where later.target = i.target and later.component_id = i.component_id and later.id > i.id))
+              where i.version_id = p.version_id and i.undone_at is null and not exists (
+                select from ${t.inventory} later where later.target = i.target
+                  and later.component_id = i.component_id and later.id > i.id and later.undone_at is null))
           returning p.version_id, p.bytes
         )
         select c.name as component, v.name as version, gone.bytes::float8 as bytes

@@ -44,7 +44,7 @@ export async function listVersions(
         p.bytes::float8 as bytes, b.name as base, a.node,
         case when p.version_id is not null then 'published' when a.outcome is null and a.token is not null then 'importing'
           when w.version_id is not null then 'waiting' else 'found' end as state,
-        array(select status from ${t.versionStatus} s where s.version_id = v.id order by status) as statuses,
+        (select coalesce(jsonb_agg(status order by status), '[]') from ${t.versionStatus} s where s.version_id = v.id) as statuses,
         case when a.outcome is null then a.files::float8 end as "filesSoFar",
         case when a.outcome is null then a.bytes::float8 end as "bytesSoFar",
         case when p.version_id is null and w.failures is distinct from 0 then a.error end as error
