@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { open, rename, rm } from 'node:fs/promises'
+import type { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { monotonic } from '../base/clock.ts'
-import { ClusterError, messageOf } from '../errors.ts'
-import { objectDamaged } from './object-faults.ts'
+import { ClusterError } from '../errors.ts'
+import { localFault, objectDamaged } from './object-faults.ts'
 import type { ObjectKey, Store } from './store.ts'
 import { takeContent, type Sink } from './take-content.ts'
 import { writeAll } from './write-all.ts'
@@ -72,14 +73,37 @@ export async function verifyOnce(
   await readOnce(store, object, signal, async () => undefined)
 }
 
+/** Reads a content that is not in the store any more. @returns whether it is that of the object */
+export async function verifyContent(
+  content: Readable,
+  object: PublishedObject,
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    await compare(content, object, signal, async () => undefined)
+    return true
+  } catch (error) {
+    if (isBadObject(error)) return false
+    throw error
+  }
+}
+
 async function readOnce(
   store: Store,
   object: PublishedObject,
   signal: AbortSignal,
   sink: Sink,
 ): Promise<void> {
+  await compare(await store.read(object, signal), object, signal, sink)
+}
+
+async function compare(
+  content: Readable,
+  object: PublishedObject,
+  signal: AbortSignal,
+  sink: Sink,
+): Promise<void> {
   const { hash, size } = object
-  const content = await store.read(object, signal)
   const tooLong = (): ClusterError => objectDamaged(object, `it has more than its ${size} bytes`)
   const seen = await takeContent(content, sink, { limit: size, signal, tooLong })
   if (seen.size !== size) throw objectDamaged(object, `it has ${seen.size} of its ${size} bytes`)
@@ -108,15 +132,4 @@ export function isBadObject(error: unknown): error is ClusterError {
     error instanceof ClusterError &&
     (error.code === 'CW_OBJECT_MISSING' || error.code === 'CW_OBJECT_CORRUPT')
   )
-}
-
-/** This server's own disk is at fault, and not the store. */
-function localFault(path: string): (error: unknown) => never {
-  return error => {
-    throw new ClusterError(
-      'CW_DATA_DIR',
-      `a file from the store cannot be written to ${path}: ${messageOf(error)}; give this server's disk room, and let it write there`,
-      { field: 'dataDir', path, cause: error },
-    )
-  }
 }

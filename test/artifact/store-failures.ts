@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
@@ -76,7 +75,9 @@ export function testFailures(t: Test, subject: Subject): void {
       const { store, spec } = await open(t)
       const token = randomUUID()
       const child = execa(process.execPath, storeProcess(spec, what, token), childOptions)
-      const [said] = (await once(createInterface({ input: child.stdout }), 'line')) as [string]
+      const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+      const { value: said } = await lines.next()
+      if (said === undefined) throw new Error((await child).stderr)
       child.kill('SIGKILL')
       await child
       const hash = what === 'stall' ? said : sha256(Buffer.alloc(3 * 2 ** 20))

@@ -2,7 +2,7 @@ import { plainEnvironment } from '../support/binary.ts'
 import type { TestStoreSpec } from './open-test-store.ts'
 
 export const childOptions = {
-  env: plainEnvironment(),
+  env: plainEnvironment({ AWS_ACCESS_KEY_ID: 'S3RVER', AWS_SECRET_ACCESS_KEY: 'S3RVER' }),
   extendEnv: false,
   reject: false,
   stdin: 'ignore',

@@ -23,7 +23,7 @@ if (what === 'half') {
   await staging.write(Readable.from(stall(first)), plenty, signal)
 }
 if (what === 'copy') {
-  await staging.write(Readable.from(produce(4)), plenty, signal)
+  await staging.write(Readable.from(produce(16)), plenty, signal)
   const before = process.resourceUsage().maxRSS
   const { hash, size } = await staging.write(
     Readable.from(produce(Number(mebibytes))),

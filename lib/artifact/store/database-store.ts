@@ -11,7 +11,7 @@ import { takeContent } from '../take-content.ts'
 import { WritesUnderWay } from '../writes-under-way.ts'
 
 /** How much one statement writes or reads, in bytes: it must not hold up the cluster's other statements for long. */
-const pieceBytes = 2 ** 20
+const pieceBytes = 2 ** 18
 
 /**
  * The cluster's own database, as large objects. There is nothing to set up and nothing to mount, it is backed up with

@@ -15,8 +15,8 @@ import type { S3Bucket } from './s3-bucket.ts'
 /** How many parts are on their way at once, of all attempts of a store: each is in memory as a whole. */
 export const uploadsAtOnce = 4
 
-/** The size of a part in bytes, as long as this makes no more parts than S3 allows. */
-const partBytes = 2 ** 23
+/** The smallest part that S3 takes, in bytes; it is larger only where this would make too many. */
+const partBytes = 5 * 2 ** 20
 const mostParts = 10_000
 
 export interface S3StagingParts {

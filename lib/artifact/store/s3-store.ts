@@ -63,8 +63,10 @@ export class S3Store implements Store {
   }
 
   async stage(token: string): Promise<Staging> {
+    checkToken(token)
+    await this.#checkOwner()
     return new S3Staging({
-      token: checkToken(token),
+      token,
       bucket: this.#bucket,
       spoolFolder: this.#spoolFolder,
       uploads: this.#uploads,
@@ -84,12 +86,15 @@ export class S3Store implements Store {
   }
 
   async remove(keys: readonly ObjectKey[]): Promise<void> {
-    await eachParallel(keys, width, key => this.#bucket.delete(keyOf(key)))
+    const names = keys.map(keyOf)
+    await this.#checkOwner()
+    await eachParallel(names, width, name => this.#bucket.delete(name))
     for (const token of new Set(keys.map(key => key.token)))
       if (!(await isAny(this.#bucket.list(`objects/${token}/`)))) await this.removeAttempt(token)
   }
 
   async *tokens(signal: AbortSignal): AsyncGenerator<string> {
+    await this.#checkOwner(signal)
     const seen = new Set<string>()
     for await (const token of this.#bucket.listFolders('objects/', signal))
       if (isToken(token)) {
@@ -102,6 +107,7 @@ export class S3Store implements Store {
 
   async objectsOf(token: string): Promise<string[]> {
     checkToken(token)
+    await this.#checkOwner()
     if (!(await this.#bucket.has(sealOf(token)))) return []
     const listed = await this.#bucket.listAll(`objects/${token}/`)
     return listed.map(({ name }) => name).filter(isHash)
@@ -109,6 +115,7 @@ export class S3Store implements Store {
 
   async removeAttempt(token: string): Promise<void> {
     checkToken(token)
+    await this.#checkOwner()
     this.#sealed.delete(token)
     // First, so that nobody reads an attempt of which a part is gone.
     await this.#bucket.delete(sealOf(token))
@@ -132,19 +139,20 @@ export class S3Store implements Store {
   }
 
   /** The cluster whose store this is, if it is one's. */
-  async #owner(signal: AbortSignal): Promise<string | undefined> {
+  async #owner(signal?: AbortSignal): Promise<string | undefined> {
     const mark = await this.#bucket.get(markName, signal)
     return mark && readMark(await text(mark), this.#bucket.where)
   }
 
-  async #checkOwner(signal: AbortSignal): Promise<void> {
+  /** Of a bucket or a prefix that is not ours, nothing is told and nothing removed. */
+  async #checkOwner(signal?: AbortSignal): Promise<void> {
     const { where } = this.#bucket
     const owner = await this.#owner(signal)
     if (owner === undefined) throw unmarked(where, await this.#isEmpty(signal))
     if (this.#id !== undefined) compareMark(owner, this.#id, where)
   }
 
-  async #isEmpty(signal: AbortSignal): Promise<boolean> {
+  async #isEmpty(signal?: AbortSignal): Promise<boolean> {
     return !(await isAny(this.#bucket.list('', signal)))
   }
 }
