@@ -5,7 +5,9 @@ import { devCommand } from './command/dev.ts'
 import { doctorCommand } from './command/doctor.ts'
 import { drainCommand } from './command/drain.ts'
 import { enqueueCommand } from './command/enqueue.ts'
+import { fetchCommand } from './command/fetch.ts'
 import { importCommand } from './command/import.ts'
+import { inventoryCommand } from './command/inventory.ts'
 import { listCommand } from './command/list.ts'
 import { logsCommand } from './command/logs.ts'
 import { migrateCommand } from './command/migrate.ts'
@@ -15,6 +17,7 @@ import { retireCommand } from './command/retire.ts'
 import { showCommand } from './command/show.ts'
 import { startCommand } from './command/start.ts'
 import { suspendCommand } from './command/suspend.ts'
+import { verifyCommand } from './command/verify.ts'
 import { versionsCommand } from './command/versions.ts'
 import { runCommandLine } from './command-line.ts'
 import type { Command } from './define-command.ts'
@@ -40,6 +43,9 @@ const commands: readonly Command[] = [
   componentsCommand,
   versionsCommand,
   importCommand,
+  fetchCommand,
+  verifyCommand,
+  inventoryCommand,
 ]
 
 /** Runs the command line and ends the process with its exit code. */

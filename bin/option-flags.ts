@@ -20,6 +20,12 @@ export const databaseFlags: Readonly<Record<string, Options>> = {
   },
 }
 
+/** For commands that read the artifact store, too. */
+export const storeFlags: Readonly<Record<string, Options>> = {
+  ...databaseFlags,
+  ...optionFlags(['store', 'storeDelay'], 'Store:'),
+}
+
 function flagOf(name: OptionName, group: string): Options {
   const { kind, description, defaultText } = options[name]
   const about = { describe: description, defaultDescription: defaultText, group }

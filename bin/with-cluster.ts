@@ -11,7 +11,8 @@ export async function withCluster<Result>(
   const settings = await readSettings(given)
   const connectionString = requireDatabase(settings)
   mentionDevDatabase(settings, given)
-  const cluster = new Cluster({ connectionString, schema: settings.options.schema })
+  const { schema, store, storeDelay, dataDir } = settings.options
+  const cluster = new Cluster({ connectionString, schema, store, storeDelay, dataDir })
   try {
     return await work(cluster, settings)
   } catch (error) {

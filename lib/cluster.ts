@@ -63,12 +63,11 @@ export class Cluster extends EventEmitter<ClusterEvents> {
   readonly #settings: ServerOptions
   readonly #logger: Logger
   readonly #db: Database
-  readonly #processes: ReadonlyMap<string, Process>
   readonly #enqueuer: Enqueuer
   readonly #waiter: Waiter
   readonly #waker: Waker
   readonly #life: ServerLife
-  /** Components, their versions, and the files of each version. */
+  /** Their versions, and the files of each. */
   readonly components: Components
 
   /** @throws {ClusterError} CW_OPTION naming the option that is wrong */
@@ -77,16 +76,16 @@ export class Cluster extends EventEmitter<ClusterEvents> {
     const { pool, processes = [], sources = [], logger, ...plain } = options
     this.#settings = readClusterOptions(plain, pool)
     this.#logger = logger ?? silentLogger
-    this.#processes = indexByName(processes)
+    const byName = indexByName(processes)
     this.#db = openClusterDatabase(this.#settings, pool)
     this.#waiter = new Waiter(ids => findFinished(this.#db, ids), isTransient)
     this.#waker = new Waker(() => wakeServers(this.#db))
-    this.#enqueuer = new Enqueuer(this.#db, this.#processes, () => this.#waker.wake())
-    this.components = new Components(this.#db, work => this.#write(work))
+    this.#enqueuer = new Enqueuer(this.#db, byName, () => this.#waker.wake())
+    this.components = new Components(this.#db, this.#settings, work => this.#write(work))
     this.#life = new ServerLife({
       db: this.#db,
       settings: this.#settings,
-      processes: [...this.#processes.values()],
+      processes: [...byName.values()],
       sources,
       logger: this.#logger,
       tell: (name, ...about) => this.#tell(name, ...about),

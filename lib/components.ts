@@ -1,12 +1,10 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import {
   readCheckInterval,
   readComponent,
   type Component,
   type ComponentOptions,
 } from './artifact/component.ts'
-import { monotonic } from './base/clock.ts'
-import { parseDuration, type Duration } from './base/duration.ts'
+import type { Duration } from './base/duration.ts'
 import { nearestName } from './base/nearest-name.ts'
 import { askForCheck, findAnswer } from './db/component/checks.ts'
 import {
@@ -26,15 +24,19 @@ import { listVersions, wantImport, type VersionSummary } from './db/component/ve
 import type { Database } from './db/database.ts'
 import { writeSetting } from './db/settings.ts'
 import { hintComponents } from './db/wake.ts'
+import {
+  fetchVersion,
+  verifyAll,
+  type FetchedVersion,
+  type FetchOptions,
+  type VerifiedStore,
+  type VerifyAllOptions,
+} from './component-files.ts'
 import { ClusterError } from './errors.ts'
+import type { ServerOptions } from './options.ts'
+import { StoreAccess } from './store-access.ts'
 import { thisPerson } from './this-person.ts'
-
-/** How one waits for a server to do something. */
-export interface ComponentWaitOptions {
-  /** Defaults to `2m` for a check, and to no limit for an import. */
-  timeout?: Duration
-  signal?: AbortSignal
-}
+import { waitForAnswer, type ComponentWaitOptions } from './wait-for-answer.ts'
 
 export interface InventoryOptions {
   target?: string
@@ -45,17 +47,20 @@ export interface InventoryOptions {
   limit?: number
 }
 
-/** The pauses between two looks, in milliseconds. */
-const looks = { first: 20, longest: 500 }
-
 /** A program's door to the components. Every method throws CW_COMPONENT_UNKNOWN for a name that nobody has applied. */
 export class Components {
   readonly #db: Database
+  readonly #access: StoreAccess
   readonly #write: <T>(work: () => Promise<T>) => Promise<T>
 
   /** @param write refuses what changes something where nothing may be changed */
-  constructor(db: Database, write: <T>(work: () => Promise<T>) => Promise<T>) {
+  constructor(
+    db: Database,
+    settings: ServerOptions,
+    write: <T>(work: () => Promise<T>) => Promise<T>,
+  ) {
     this.#db = db
+    this.#access = new StoreAccess(db, settings)
     this.#write = write
   }
 
@@ -111,6 +116,19 @@ export class Components {
     await this.#hint()
   }
 
+  /**
+   * Sets in which hours of the day versions that are too many or too old lose their files, from `from` until before `to`,
+   * by UTC; `undefined` for any.
+   */
+  async setRetentionHours(hours: { from: number; to: number } | undefined): Promise<void> {
+    if (
+      hours &&
+      ![hours.from, hours.to].every(hour => Number.isInteger(hour) && hour >= 0 && hour < 24)
+    )
+      throw new ClusterError('CW_OPTION', 'expected hours from 0 to 23', { field: 'hours' })
+    await this.#write(() => writeSetting(this.#db, 'retentionHours', hours ?? null))
+  }
+
   /** The versions of a component, the one that was found last first. */
   async versions(name: string, options: { limit?: number } = {}): Promise<VersionSummary[]> {
     const { id } = await this.#find(name)
@@ -133,7 +151,7 @@ export class Components {
     const asked = await this.#write(() => askForCheck(this.#db, name))
     if (asked === undefined) return this.#refuseUnknown(name)
     await this.#hint()
-    const answer = await waitFor(
+    const answer = await waitForAnswer(
       `no server has checked ${name}`,
       { timeout: '2m', ...options },
       () => findAnswer(this.#db, name, asked),
@@ -166,7 +184,7 @@ export class Components {
     options: ComponentWaitOptions & { onProgress?: (version: VersionSummary) => void } = {},
   ): Promise<VersionSummary> {
     const { onProgress, ...limits } = options
-    return waitFor(`${name} ${version} was not imported`, limits, async () => {
+    return waitForAnswer(`${name} ${version} was not imported`, limits, async () => {
       const summary = await this.version(name, version)
       onProgress?.(summary)
       if (summary.state === 'published') return summary
@@ -188,6 +206,30 @@ export class Components {
   /** Takes a status away. @throws {ClusterError} CW_VERSION_UNKNOWN */
   async clearStatus(name: string, version: string, status: string): Promise<void> {
     await this.#changeStatus(name, version, status, false)
+  }
+
+  /**
+   * Brings the files of a published version into a folder, each verified. The folder is made; one that has something in
+   * it already is refused.
+   * @param version `latest`, a version or a range
+   * @throws {ClusterError} CW_VERSION_UNKNOWN, CW_OPTION, CW_OBJECT_MISSING, CW_OBJECT_CORRUPT, and what the store throws
+   */
+  async fetch(
+    name: string,
+    version: string,
+    folder: string,
+    options: FetchOptions = {},
+  ): Promise<FetchedVersion> {
+    const component = await this.#find(name)
+    return fetchVersion(this.#db, this.#access, { component, version, folder }, options)
+  }
+
+  /**
+   * Reads every object that published versions need, and compares it with what was published.
+   * @throws {ClusterError} what the store throws when it cannot be asked
+   */
+  verify(options: VerifyAllOptions = {}): Promise<VerifiedStore> {
+    return verifyAll(this.#db, this.#access, options)
   }
 
   /** What is on which target now; with `history`, every line that there ever was, the newest first. */
@@ -245,25 +287,5 @@ export class Components {
   /** Only a hint: without it the servers find out by themselves, some seconds later. */
   async #hint(): Promise<void> {
     await hintComponents(this.#db).catch(() => undefined)
-  }
-}
-
-async function waitFor<T>(
-  what: string,
-  { timeout, signal }: ComponentWaitOptions,
-  look: () => Promise<T | undefined>,
-): Promise<T> {
-  const limitMs = timeout === undefined ? Infinity : parseDuration(timeout, 'timeout')
-  const endAt = monotonic() + limitMs
-  for (let pauseMs = looks.first; ; pauseMs = Math.min(pauseMs * 2, looks.longest)) {
-    const found = await look()
-    if (found !== undefined) return found
-    if (monotonic() >= endAt)
-      throw new ClusterError('CW_WAIT_TIMEOUT', `${what} within ${timeout}; is a server running?`, {
-        field: 'timeout',
-      })
-    await delay(Math.min(pauseMs, Math.max(endAt - monotonic(), 1)), undefined, {
-      ...(signal && { signal }),
-    })
   }
 }

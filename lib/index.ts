@@ -53,7 +53,14 @@ export type {
   SourceContext,
   SourceType,
 } from './artifact/source.ts'
-export type { Components, ComponentWaitOptions, InventoryOptions } from './components.ts'
+export type {
+  FetchedVersion,
+  FetchOptions,
+  VerifiedStore,
+  VerifyAllOptions,
+} from './component-files.ts'
+export type { Components, InventoryOptions } from './components.ts'
+export type { ComponentWaitOptions } from './wait-for-answer.ts'
 export type { ComponentSummary } from './db/component/components.ts'
 export type { InventoryLine } from './db/component/inventory.ts'
 export type { ImportLogLine } from './db/component/log.ts'

@@ -134,6 +134,7 @@ export class ServerLife {
       checkFailed: about => tell('checkFailed', about),
       versionPublished: about => tell('versionPublished', about),
       importFailed: about => tell('importFailed', about),
+      versionExpired: about => tell('versionExpired', about),
     }
   }
 }

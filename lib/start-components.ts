@@ -72,6 +72,10 @@ export function startComponents(setup: ComponentsSetup): StartedComponents {
   const imports = openVersionImports(work, settings.importsAtOnce)
   const sweep = openStoreSweep(db, store, {
     mayBegin,
+    onExpired: version => {
+      logger.info(version, 'a version has lost its files: it was too old, or there were too many')
+      setup.events.versionExpired(version)
+    },
     onSwept: swept => logger.info(swept, 'the artifact store was swept'),
     onError,
   })
@@ -125,5 +129,6 @@ function logged(
       events.importFailed(about)
       onStoreTrouble(error)
     },
+    versionExpired: about => events.versionExpired(about),
   }
 }

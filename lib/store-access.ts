@@ -30,6 +30,11 @@ export class StoreAccess {
     })
   }
 
+  /** How long a reader waits for a file that the store does not show yet, in milliseconds. */
+  get storeDelayMs(): number {
+    return this.#settings.storeDelay
+  }
+
   /** Whether it may be used: the last look was good. */
   get isReady(): boolean {
     return this.#isReady

@@ -101,7 +101,7 @@ create table object (
   size bigint not null
 );
 comment on table object is 'Each content once: its SHA-256, and the attempt whose copy the store keeps.';
-create index object_token on object (token);
+create index object_token on object (token, hash);
 
 create table publication (
   version_id bigint primary key references version on delete cascade,

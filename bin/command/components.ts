@@ -11,10 +11,11 @@ import { formatTable, type Column } from '../table.ts'
 /** Shows the components, or does something with one of them. */
 export const componentsCommand: Command = defineCommand({
   name: 'components',
-  summary: 'Show the components; or apply FILE, pause, resume, remove or log NAME',
+  summary: 'Show the components; or apply FILE; pause, resume, remove, log NAME; interval TIME',
   optionals: {
-    action: 'apply, pause, resume, remove or log; or the name of a component, to see all about it.',
-    target: 'The file to apply, or the name of the component.',
+    action:
+      'apply, pause, resume, remove, log or interval; or the name of a component, to see all about it.',
+    target: 'The file to apply, the name of the component, or how often sources are asked.',
   },
   flags: {
     json: { type: 'boolean', describe: 'Print JSON.' },
@@ -22,6 +23,7 @@ export const componentsCommand: Command = defineCommand({
   },
   examples: {
     'components apply components.yaml': 'adds those that are new, changes the others',
+    'components interval 30s': 'for all components that say nothing themselves',
     'components log app': 'what its checks and imports said',
   },
   async run(given) {
@@ -47,6 +49,10 @@ const actions = {
   remove: (given: FlagValues, name: string) =>
     change(given, `removed ${name}`, components => components.remove(name)),
   log: showLog,
+  interval: (given: FlagValues, time: string) =>
+    change(given, `sources are asked every ${time}`, components =>
+      components.setCheckInterval(time),
+    ),
 }
 
 async function showAll(given: FlagValues): Promise<ExitCode> {

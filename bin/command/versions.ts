@@ -18,6 +18,8 @@ export const versionsCommand: Command = defineCommand({
   optionals: { name: 'The component to check, or the one version to show.' },
   flags: {
     json: { type: 'boolean', describe: 'Print JSON.' },
+    set: { type: 'string', requiresArg: true, describe: 'Give the one version this status.' },
+    clear: { type: 'string', requiresArg: true, describe: 'Take this status from it.' },
     timeout: {
       type: 'string',
       requiresArg: true,
@@ -29,6 +31,7 @@ export const versionsCommand: Command = defineCommand({
   examples: {
     'versions app': 'what is known, imported, and why not',
     'versions check app': 'asks the source, and shows what came of it',
+    'versions app 1.4.2 --set passed-qa': 'steps can ask for such a status',
   },
   async run(given) {
     const { withCluster } = await import('../with-cluster.ts')
@@ -41,11 +44,18 @@ export const versionsCommand: Command = defineCommand({
       throw new ClusterError('CW_OPTION', '--timeout is for versions check NAME', {
         field: '--timeout',
       })
+    const { set, clear } = given
+    if ((set !== undefined || clear !== undefined) && (isCheck || second === undefined))
+      throw new ClusterError('CW_OPTION', '--set and --clear are for versions NAME VERSION', {
+        field: set === undefined ? '--clear' : '--set',
+      })
     const versions = await withCluster(given, async ({ components }) => {
       if (isCheck) {
         const { node } = await components.check(name, timeout === undefined ? {} : { timeout })
         talk(`checked by ${node}`)
       }
+      if (set !== undefined) await components.setStatus(name, String(second), set)
+      if (clear !== undefined) await components.clearStatus(name, String(second), clear)
       return isCheck || second === undefined
         ? components.versions(name)
         : [await components.version(name, second)]

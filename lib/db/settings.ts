@@ -13,7 +13,7 @@ export async function readSetting(db: Database, name: string): Promise<unknown> 
 export async function writeSetting(
   db: Database,
   name: string,
-  value: string | number | null,
+  value: string | number | object | null,
 ): Promise<void> {
   const { t } = db
   await db.query(
@@ -38,6 +38,8 @@ export async function agreeOnSetting(
   proposed: string,
 ): Promise<string> {
   const { t } = db
+  const agreed = await readSetting(db, name)
+  if (typeof agreed === 'string') return agreed
   const { rows } = await db.query<{ value: string }>({
     text: `
       insert into ${t.setting} as s (name, value) values ($1, to_jsonb($2::text))

@@ -1,6 +1,8 @@
 import type { Store } from '../artifact/store.ts'
 import { Loop } from '../base/loop.ts'
 import { jitter } from '../base/random.ts'
+import { purgeImportLog } from '../db/component/log.ts'
+import { expireVersions, takeRetentionTurn, type Expired } from '../db/component/retention.ts'
 import {
   closeDeadAttempts,
   doomObjects,
@@ -31,6 +33,7 @@ export function openStoreSweep(
   store: Store,
   options: {
     mayBegin: () => boolean
+    onExpired: (version: Expired) => void
     onSwept: (swept: Swept) => void
     onError: (error: unknown, name: string) => void
   },
@@ -39,6 +42,7 @@ export function openStoreSweep(
     name: 'store sweep',
     async pass() {
       if (options.mayBegin()) {
+        if (await takeRetentionTurn(db)) await expireAll(db, options.onExpired)
         const swept = await sweep(db, store)
         if (swept.attempts > 0 || swept.objects > 0) options.onSwept(swept)
       }
@@ -46,6 +50,15 @@ export function openStoreSweep(
     },
     onError: options.onError,
   })
+}
+
+async function expireAll(db: Database, onExpired: (version: Expired) => void): Promise<void> {
+  await purgeImportLog(db)
+  for (;;) {
+    const expired = await expireVersions(db, batch)
+    for (const version of expired) onExpired(version)
+    if (expired.length < batch) return
+  }
 }
 
 /** Removes what the database knows to be left over. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import type { Test } from 'tap'
 import { recordDeployment } from '../../lib/db/component/inventory.ts'
-import { expireVersions } from '../../lib/db/component/retention.ts'
+import { expireVersions, takeRetentionTurn } from '../../lib/db/component/retention.ts'
 import { recordUse } from '../../lib/db/component/use.ts'
 import { untilBlocked } from '../support/until.ts'
 import { openComponents } from './open-components.ts'
@@ -116,4 +116,30 @@ t.test('a run that comes while a version expires is told that it is gone', async
     await untilBlocked(db)
   })
   t.equal(await use, undefined)
+})
+
+t.test('one server an hour has the turn, in the hours that are set', async t => {
+  const { db, query } = await openComponents(t)
+  t.strictSame((await Promise.all([takeRetentionTurn(db), takeRetentionTurn(db)])).toSorted(), [
+    false,
+    true,
+  ])
+  const anHourLater = `update $s.setting set changed_at = now() - interval '61 minutes' where name = 'retentionTurn'`
+  await query(anHourLater)
+  t.equal(await takeRetentionTurn(db), true)
+  const [{ hour }] = (await query(
+    `select extract(hour from now() at time zone 'utc')::integer as hour`,
+  )) as [{ hour: number }]
+  const inHours = async (from: number, to: number): Promise<boolean> => {
+    await query(anHourLater)
+    await query(
+      `insert into $s.setting (name, value) values ('retentionHours', $1)
+       on conflict (name) do update set value = excluded.value`,
+      [JSON.stringify({ from: from % 24, to: to % 24 })],
+    )
+    return takeRetentionTurn(db)
+  }
+  t.equal(await inHours(hour, hour + 2), true)
+  t.equal(await inHours(hour + 2, hour + 4), false)
+  t.equal(await inHours(hour + 22, hour + 2), true)
 })

@@ -43,17 +43,17 @@ export async function listFiles(
   return rows.filter(({ path }) => path !== null)
 }
 
-/** Objects that published versions need, in slices: those after the hash `after`, in hexadecimal. */
+/** Objects that published versions need, in slices: those after `after`, by their tokens and hashes in hexadecimal. */
 export async function listObjects(
   db: Database,
-  after: string,
+  after: { token: string; hash: string },
   limit: number,
 ): Promise<{ hash: string; token: string; size: number }[]> {
   const { rows } = await db.query<{ hash: string; token: string; size: number }>({
     text: `
       select encode(hash, 'hex') as hash, token, size::float8 as size from ${db.t.object}
-      where hash > decode($1, 'hex') order by hash limit $2`,
-    values: [after, limit],
+      where (token, hash) > ($1, decode($2, 'hex')) order by token, hash limit $3`,
+    values: [after.token, after.hash, limit],
   })
   return rows
 }

@@ -61,3 +61,30 @@ export async function expireVersions(db: Database, limit: number): Promise<Expir
     return expired
   })
 }
+
+/**
+ * Whether it is this server's turn to give up versions: once an hour somebody's in the whole cluster, and only in the
+ * hours that the setting `retentionHours` names, by UTC; unless it is set, in all. One statement, so that of many who ask
+ * at once one gets the turn.
+ */
+export async function takeRetentionTurn(db: Database): Promise<boolean> {
+  const { t } = db
+  const { rowCount } = await db.query({
+    text: `
+      with hours as materialized (
+        select value, extract(hour from now() at time zone 'utc') as now from (
+          select (select value from ${t.setting} where name = 'retentionHours') as value
+        ) as it
+      )
+      insert into ${t.setting} as s (name, value)
+      select 'retentionTurn', 'null' from hours
+      where value is null
+        or (value ->> 'from')::integer <= (value ->> 'to')::integer
+          and now >= (value ->> 'from')::integer and now < (value ->> 'to')::integer
+        or (value ->> 'from')::integer > (value ->> 'to')::integer
+          and (now >= (value ->> 'from')::integer or now < (value ->> 'to')::integer)
+      on conflict (name) do update set changed_at = now()
+        where s.changed_at < now() - interval '1 hour'`,
+  })
+  return rowCount === 1
+}

@@ -1,0 +1,148 @@
+import { mkdir, readdir } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { readVerified, type PublishedObject } from './artifact/verified-read.ts'
+import { verifyStore, type VerifyProgress, type VerifyReport } from './artifact/verify-store.ts'
+import { checkVersionSpec, chooseVersion } from './artifact/version-spec.ts'
+import { eachParallel } from './base/each-parallel.ts'
+import type { ComponentRow } from './db/component/components.ts'
+import { findVersionsWith, listFiles, listObjects } from './db/component/files.ts'
+import { listPublished } from './db/component/use.ts'
+import type { Database } from './db/database.ts'
+import { ClusterError, messageOf } from './errors.ts'
+import type { StoreAccess } from './store-access.ts'
+
+export interface FetchOptions {
+  /** How long a file is waited for that the store does not show yet. Defaults to the option `storeDelay`. */
+  signal?: AbortSignal
+  /** Called after each file. */
+  onProgress?: (done: {
+    files: number
+    bytes: number
+    of: { files: number; bytes: number }
+  }) => void
+}
+
+export interface FetchedVersion {
+  version: string
+  folder: string
+  files: number
+  bytes: number
+}
+
+export interface VerifyAllOptions {
+  signal?: AbortSignal
+  /** Called after each object that was read. */
+  onProgress?: (done: VerifyProgress) => void
+}
+
+/** What `verify` found. */
+export interface VerifiedStore {
+  objects: number
+  bytes: number
+  /** What is missing or is not what was published, and some of the versions that need it. */
+  problems: { problem: string; neededBy: string[] }[]
+}
+
+/** How many files are brought at once, and how many objects one statement lists. */
+const filesAtOnce = 8
+const slice = 1000
+
+/** Brings a published version into a folder. */
+export async function fetchVersion(
+  db: Database,
+  access: StoreAccess,
+  wish: { component: ComponentRow; version: string; folder: string },
+  { signal = never, onProgress }: FetchOptions,
+): Promise<FetchedVersion> {
+  const { component } = wish
+  const spec = checkVersionSpec(wish.version, 'version')
+  const version = chooseVersion(spec, await listPublished(db, component.id, []))
+  const files = version && (await listFiles(db, version.id))
+  if (!files)
+    throw new ClusterError(
+      'CW_VERSION_UNKNOWN',
+      `${component.name} has no published version '${spec}'; cluster-worker versions ${component.name} shows what there is`,
+      { field: 'version' },
+    )
+  await access.probe()
+  const folder = await makeFolder(resolve(wish.folder))
+  const of = { files: files.length, bytes: files.reduce((sum, { size }) => sum + size, 0) }
+  const done = { files: 0, bytes: 0 }
+  for (const parent of new Set(files.map(({ path }) => dirname(join(folder, path)))))
+    await mkdir(parent, { recursive: true })
+  await eachParallel(files, filesAtOnce, async file => {
+    signal.throwIfAborted()
+    const { storeDelayMs } = access
+    const { path, executable } = file
+    await readVerified(access.store, file, join(folder, path), { signal, executable, storeDelayMs })
+    done.files += 1
+    done.bytes += file.size
+    onProgress?.({ ...done, of })
+  })
+  return { version: version.name, folder, ...of }
+}
+
+const never = new AbortController().signal
+
+async function makeFolder(folder: string): Promise<string> {
+  try {
+    await mkdir(folder, { recursive: true })
+    if ((await readdir(folder)).length === 0) return folder
+  } catch (cause) {
+    throw new ClusterError(
+      'CW_OPTION',
+      `the folder ${folder} cannot be used: ${messageOf(cause)}`,
+      {
+        field: 'folder',
+        cause,
+      },
+    )
+  }
+  throw new ClusterError(
+    'CW_OPTION',
+    `expected a folder that is empty or not there, got ${folder}, in which is something`,
+    { field: 'folder' },
+  )
+}
+
+/** Compares the whole store with what was published. */
+export async function verifyAll(
+  db: Database,
+  access: StoreAccess,
+  { signal = never, onProgress }: VerifyAllOptions,
+): Promise<VerifiedStore> {
+  await access.probe()
+  const report = await verifyStore(access.store, published(db), {
+    signal,
+    storeDelayMs: access.storeDelayMs,
+    ...(onProgress && { onProgress }),
+  })
+  const problems = []
+  for (const { hash, problem } of problemsOf(report)) {
+    const versions = await findVersionsWith(db, hash, 3)
+    const neededBy = versions.map(
+      ({ component, version, path }) => `${component} ${version} ${path}`,
+    )
+    problems.push({ problem, neededBy })
+  }
+  return { objects: report.objects, bytes: report.bytes, problems }
+}
+
+function problemsOf({ missing, damaged }: VerifyReport): { hash: string; problem: string }[] {
+  return [
+    ...missing.map(({ hash }) => ({ hash, problem: `${hash} is not in the store` })),
+    ...damaged.map(({ hash, problem }) => ({ hash, problem })),
+  ]
+}
+
+/** All objects, in the order of the attempts that brought them. */
+async function* published(db: Database): AsyncGenerator<PublishedObject> {
+  let after = { token: '00000000-0000-0000-0000-000000000000', hash: '' }
+  for (;;) {
+    const objects = await listObjects(db, after, slice)
+    yield* objects
+    const last = objects.at(-1)
+    if (!last || objects.length < slice) return
+    after = last
+  }
+}
