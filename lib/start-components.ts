@@ -82,18 +82,13 @@ export function startComponents(setup: ComponentsSetup): StartedComponents {
   checks.start()
   imports.start()
   sweep.start()
-  access.probe().then(
-    () => {
-      checks.wake()
-      imports.wake()
-    },
-    (error: unknown) => onError(error, 'store'),
-  )
+  const look = (): void => {
+    checks.wake()
+    imports.wake()
+  }
+  access.probe().then(look, (error: unknown) => onError(error, 'store'))
   return {
-    wake() {
-      checks.wake()
-      imports.wake()
-    },
+    wake: look,
     async stop() {
       const reason = new ClusterError('CW_STOPPED', 'the server was stopped')
       await Promise.all([checks.stop(reason), imports.stop(reason), sweep.stop()])

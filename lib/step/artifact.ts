@@ -43,7 +43,7 @@ export function artifact<Input = any>(
   version: Arg<Input>,
   options: ArtifactOptions<Input> = {},
 ): Step<Input, ArtifactOutput> {
-  const name = options.name ?? `artifact ${String(component)}`
+  const name = options.name ?? `artifact ${component}`
   checkName(name, 'name')
   const reject = rejectFor(name)
   checkKeys(options, ['name', 'to', 'status', 'target', 'timeout'], '', reject)

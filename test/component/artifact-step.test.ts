@@ -70,13 +70,13 @@ t.test('a step gets the version that is asked for, whole', async t => {
 t.test('one run gets the same version twice, whatever is published meanwhile', async t => {
   const first = artifact('app', 'latest', { name: 'first', to: 'a' })
   const second = artifact('app', 'latest', { name: 'second', to: 'b' })
-  let publishMore = async (): Promise<void> => undefined
+  const more = { publish: (): Promise<void> => Promise.reject(new Error('not yet')) }
   const twice = defineProcess({
     name: 'twice',
-    steps: [first, call('wait', () => publishMore()), second],
+    steps: [first, call('wait', () => more.publish()), second],
   })
   const { cluster, publish } = await open(t, [twice])
-  publishMore = () => publish('3.0.0')
+  more.publish = () => publish('3.0.0')
   const { id } = await cluster.enqueue(twice)
   t.match(await cluster.wait(id), {
     steps: [{ output: { version: '2.0.0' } }, {}, { output: { version: '2.0.0' } }],
