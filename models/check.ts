@@ -29,6 +29,6 @@ async function check(spin: string, { name, guards }: Model): Promise<number> {
 }
 
 function print([model = '', guard = '', ...rest]: string[]): void {
-  const cells = [model.padEnd(8), guard.padEnd(31), ...rest.map(cell => cell.padEnd(10))]
+  const cells = [model.padEnd(8), guard.padEnd(42), ...rest.map(cell => cell.padEnd(10))]
   process.stdout.write(`${cells.join(' ').trimEnd()}\n`)
 }

@@ -1,6 +1,7 @@
 /**
- * A model, and each guard with the property that must fail when it is taken away. `G=D RENEWED`, which holds, is no
- * guard: where each refusal counts for F only, a grace of D is enough.
+ * A model, and each guard with the property that must fail when it is taken away. Two that hold are no guards alone:
+ * `G=D RENEWED`, for where each refusal counts for F only, a grace of D is enough; and `POOL`, for a publication is kept
+ * to once by the attempt that must be open, too.
  */
 export interface Model {
   readonly name: string
@@ -54,6 +55,19 @@ export const models: readonly Model[] = [
       START_TIME_ONLY: 'alive',
       FIRST_HOST: 'alive',
       FALSE_REFUSAL: 'alive',
+    },
+  },
+  {
+    name: 'import',
+    guards: {
+      POOL: 'holds',
+      'POOL NO_OPEN_CHECK': 'torn',
+      'POOL NO_OPEN_CHECK NO_KEY NO_SWEEPER': 'twice',
+      'POOL SWEEP_OPEN': 'torn',
+      SEAL_AFTER: 'torn',
+      NO_READ_BACK: 'torn',
+      REUSED_KEYS: 'torn',
+      NO_FULL_SWEEP: 'left',
     },
   },
 ]
