@@ -17,9 +17,10 @@ function textOf(pid: number): string {
   return read(pid, 'environ') + read(pid, 'cmdline')
 }
 
+/** As UTF-8, which Node reads in half the time: who looks all the time must not take it from those that are measured. */
 function read(pid: number, file: string): string {
   try {
-    return readFileSync(`/proc/${pid}/${file}`, 'latin1')
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8')
   } catch {
     return ''
   }
