@@ -13,6 +13,12 @@ export function isAlive(pid: number): boolean {
   return /^State:\s+[^ZX]/m.test(read(pid, 'status'))
 }
 
+/** The session of a process; undefined when it is gone. */
+export function sessionOf(pid: number): number | undefined {
+  const session = read(pid, 'stat').split(') ').at(-1)?.split(' ')[3]
+  return session === undefined ? undefined : Number(session)
+}
+
 function textOf(pid: number): string {
   return read(pid, 'environ') + read(pid, 'cmdline')
 }
