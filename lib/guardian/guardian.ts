@@ -23,7 +23,7 @@ try {
 // Nobody reads any more when the server is gone. A warning of the driver must not end this process then.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
 
-/** How long the first of the guardians may take alone, in milliseconds: several times what it needs, also when much runs. */
+/** How long the first of the guardians may take alone, in milliseconds: several times what it needs. */
 const headStartMs = 1000
 
 let loading: Promise<typeof reporting> | undefined

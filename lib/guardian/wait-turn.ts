@@ -20,7 +20,9 @@ export async function waitTurn(cookie: string, longestMs: number): Promise<void>
 }
 
 async function takeName(name: string): Promise<boolean> {
-  const holder = createServer()
+  // Whatever becomes of the other one, or of the name, must not end this process.
+  const holder = createServer(other => other.on('error', () => undefined))
+  holder.on('error', () => undefined)
   try {
     await once(holder.listen(name), 'listening')
     return true
