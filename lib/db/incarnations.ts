@@ -206,8 +206,13 @@ const lockTimeout = '1s'
  * Declares an incarnation lost, fails what it ran and queues what undoes it, in one transaction. Idempotent: any
  * server may do it, any number of them at once.
  *
- * The update waits for claims and finishes in the incarnation's name that are under way (they share-lock its
- * row) and shuts out later ones. The delete is a statement of its own, so that it sees what they did.
+ * Who else may touch these rows at the same time:
+ * - orders to the node, and the beginning and the end of its incarnations: all lock the node's row first, so an order
+ *   finds the incarnation alive or ended, and never one that is just being ended
+ * - claims and finishes in the incarnation's name: the update waits for those under way (they share-lock its row) and
+ *   shuts out later ones. The delete is a statement of its own, so that it sees what they did
+ * - a new session that proves the incarnation: `isUnproved` locks the row that it counts in
+ *
  * @param sessions how many sessions had proved it when its silence began; when there is another one, it was not
  *   silent all the time, and is not declared lost. Not needed by who knows otherwise that it has stopped its work
  * @returns the ids of the requests that failed; undefined when the incarnation had ended already, or proved itself
@@ -222,17 +227,18 @@ export async function declareLost(
 ): Promise<string[] | undefined> {
   const { t } = db
   return db.transaction(async client => {
-    await client.query({ text: `set local lock_timeout = '${lockTimeout}'` })
+    const node = await nodeOf(client, t, incarnation)
+    if (node === undefined) return undefined
+    await lockNode(client, t, node, lockTimeout)
     if (sessions !== undefined && !(await isUnproved(client, t, incarnation, sessions)))
       return undefined
-    const { rows } = await client.query<{ node: string }>({
+    const { rowCount } = await client.query({
       text: `
         update ${t.incarnation} set state = 'lost', ended_at = clock_timestamp()
-        where id = $1 and state = 'alive' returning node`,
+        where id = $1 and state = 'alive'`,
       values: [incarnation],
     })
-    const node = rows[0]?.node
-    if (node === undefined) return undefined
+    if (rowCount !== 1) return undefined
     await writeHistory(client, t, { node, incarnation, state: 'lost', who: declaredBy })
     const error = JSON.stringify({
       code: 'CW_NODE_LOST',

@@ -3,8 +3,8 @@ import { ClusterError } from '../errors.ts'
 import type { Database, Queryable } from './database.ts'
 import type { Tables } from './tables.ts'
 
-/** How long an order waits for the statements of the node's server that are under way. */
-const lockTimeout = '5s'
+/** How long an order waits for one lock: the statements of the node's server that are under way. */
+const orderTimeout = '5s'
 
 export interface LockedNode {
   /** The number of the last order that was given to the node. */
@@ -16,9 +16,15 @@ export interface LockedNode {
 /**
  * Locks a node's row, first of all rows that a transaction locks: whoever gives the node an order, and the node
  * itself when it begins or ends an incarnation, come one after the other. Claims do not touch this row.
+ * @param lockTimeout how long this transaction waits for each of its locks; five seconds unless given
  * @throws {ClusterError} CW_NODE_UNKNOWN
  */
-export async function lockNode(client: Queryable, t: Tables, node: string): Promise<LockedNode> {
+export async function lockNode(
+  client: Queryable,
+  t: Tables,
+  node: string,
+  lockTimeout: string = orderTimeout,
+): Promise<LockedNode> {
   await client.query({ text: `set local lock_timeout = '${lockTimeout}'` })
   const { rows } = await client.query<LockedNode>({
     text: `

@@ -74,9 +74,9 @@ export interface Issued {
  * reason by the same hand again renews it. A standby that has taken over hands back with this.
  *
  * Who else may touch these rows at the same time:
- * - another order to the node, and the beginning and the end of its incarnations: all lock the node's row first
+ * - another order to the node, and the beginning and the end of its incarnations, by its leaving or its loss: all
+ *   lock the node's row first
  * - claims in the name of the incarnation: `issueOrder` waits for those under way; later ones see that they may not
- * - declareLost: both update the incarnation's row, and the second one finds it changed
  *
  * @returns undefined when `incarnation` is given and is not alive, or when a node that does not run shall exit
  * @throws {ClusterError} CW_NODE_UNKNOWN; SQLSTATE 55P03 when a claim under way does not end within five seconds;

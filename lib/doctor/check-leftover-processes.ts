@@ -51,7 +51,6 @@ function readStep({ pid, startTicks, environment }: ListedProcess): StepProcess 
   if (!environment.includes(`${serverCookieName}=`)) return undefined
   const variables = new Map(
     environment
-      .toString()
       .split('\0')
       .map(entry => [entry.split('=', 1)[0] ?? '', entry.slice(entry.indexOf('=') + 1)]),
   )

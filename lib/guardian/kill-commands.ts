@@ -51,11 +51,11 @@ function findCommands(all: readonly ListedProcess[], end: WatchEnd): ListedProce
 }
 
 /** By the value of the cookie: the server's, and the request's id. */
-function isOfRunning(environment: Buffer, cookie: string, running: ReadonlySet<string>): boolean {
+function isOfRunning(environment: string, cookie: string, running: ReadonlySet<string>): boolean {
   const name = `\0${serverCookieName}=${cookie}/`
   // Most processes do not have it; what begins with it has no NUL before it.
   if (!environment.includes(name.slice(1))) return false
-  const text = `\0${environment.toString('latin1')}`
+  const text = `\0${environment}`
   const at = text.indexOf(name)
   if (at < 0) return false
   const id = text.slice(at + name.length, text.indexOf('\0', at + 1))

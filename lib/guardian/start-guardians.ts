@@ -26,8 +26,8 @@ export async function startGuardians(options: GuardiansOptions): Promise<Guardia
 }
 
 /**
- * The guardians of a server. Each knows everything and acts alone, as if there were no other: to kill what is dead
- * and to declare lost what has been declared change nothing.
+ * The guardians of a server. Each knows everything and does everything, one after the other when there is time: to
+ * kill what is dead and to declare lost what has been declared change nothing.
  */
 export class Guardians {
   readonly #cookie: string

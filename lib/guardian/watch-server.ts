@@ -9,6 +9,8 @@ export interface WatchEnd {
   readonly how: 'gone' | 'overdue'
   /** The ids of the requests that it ran. */
   readonly running: ReadonlySet<string>
+  /** Until when the server's last proof holds, by the machine's monotonic clock, in milliseconds. */
+  readonly provenUntil: number
 }
 
 /**
@@ -23,6 +25,7 @@ export async function watchServer(
   const deadline = new Deadline(() => resolve('overdue'))
   const running = new Set<string>()
   let charge: Charge | undefined
+  let provenUntil = -Infinity
   let hasLeft = false
 
   const hear = (message: Charge | Message): void => {
@@ -32,14 +35,15 @@ export async function watchServer(
     if ('finished' in message) for (const id of message.finished) running.delete(id)
     if ('leave' in message) hasLeft = true
     if (!('aliveUntil' in message)) return
-    deadline.set(message.aliveUntil)
+    provenUntil = message.aliveUntil
+    deadline.set(provenUntil)
     acknowledge()
   }
 
   const gone = readLines(pipe, line => hear(JSON.parse(line))).then(() => 'gone' as const)
   const how = await Promise.race([gone, overdue])
   deadline.clear()
-  return charge && !hasLeft ? { charge, how, running } : undefined
+  return charge && !hasLeft ? { charge, how, running, provenUntil } : undefined
 }
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/

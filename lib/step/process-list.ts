@@ -13,7 +13,7 @@ export interface ListedProcess {
   /** Where its environment lies: chance decides anew for each program, and a fork has that of its parent. */
   readonly environmentAt: string
   /** Empty when we may not read it. */
-  readonly environment: Buffer
+  readonly environment: string
 }
 
 /**
@@ -78,20 +78,21 @@ export function readStartTicks(pid: number): string | undefined {
 }
 
 interface Thread {
-  readonly environment: Buffer | undefined
+  readonly environment: string | undefined
   /** What `stat` says, from the state on. */
   readonly fields: readonly string[]
 }
 
 function readThread(folder: string): Thread | undefined {
-  const environment = readProc(`${folder}/environ`)
+  // In this order, a fork that begins its program meanwhile is seen as the fork, as the program, or as both.
   const fields = readFields(folder)
-  return fields && { environment, fields }
+  if (!fields) return undefined
+  return { fields, environment: hasEnded(fields) ? '' : readProc(`${folder}/environ`) }
 }
 
 /** The second field of `stat` is the program's name, which may hold spaces and parentheses: those after it. */
 function readFields(folder: string): string[] | undefined {
-  const stat = readProc(`${folder}/stat`)?.toString('latin1')
+  const stat = readProc(`${folder}/stat`)
   return stat === undefined ? undefined : stat.slice(stat.lastIndexOf(')') + 2).split(' ')
 }
 
@@ -112,7 +113,7 @@ function describe(pid: number, { environment, fields }: Thread): ListedProcess |
     session: Number(session),
     startTicks: fields[19] ?? '',
     environmentAt,
-    environment: environment ?? Buffer.alloc(0),
+    environment: environment ?? '',
   }
 }
 
@@ -124,9 +125,13 @@ function listNumbers(folder: string): number[] {
   }
 }
 
-function readProc(file: string): Buffer | undefined {
+/**
+ * As UTF-8, though not all of it may be: Node reads that by a way of its own, in half the time. What we look for is
+ * ASCII, which what is not UTF-8 leaves as it is.
+ */
+function readProc(file: string): string | undefined {
   try {
-    return readFileSync(file)
+    return readFileSync(file, 'utf8')
   } catch {
     return undefined
   }

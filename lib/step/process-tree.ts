@@ -63,7 +63,7 @@ async function isGoneWithin(
 async function findMembers(tree: ProcessTree): Promise<Target[]> {
   if (process.platform !== 'linux') return groupAsMember(tree)
   const own = readProcess(process.pid)
-  const cookie = Buffer.from(`${cookieName}=${tree.cookie}`)
+  const cookie = `${cookieName}=${tree.cookie}`
   const all: ListedProcess[] = []
   for await (const found of listProcesses()) all.push(found)
   return withDescendants(

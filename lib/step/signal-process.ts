@@ -7,38 +7,59 @@ export type Target = Pick<ListedProcess, 'pid' | 'group' | 'startTicks'>
 /** Such a group is not signalled, only the process itself. */
 export const noGroup = 0
 
-/** The pause after a pass; it grows, because what hangs in the kernel (on a disk that is gone) may never end. */
-const pause = { firstMs: 5, factor: 1.2, longestMs: 500 }
+/**
+ * How long those that were killed are waited for before the next pass; it grows, because what hangs in the kernel (on
+ * a disk that is gone) may never end. A pause is never shorter than a glance, the time between two looks at them.
+ */
+const pause = { firstMs: 20, factor: 1.2, longestMs: 500, glanceMs: 2 }
 
 /** What starts processes faster than they can be stopped is killed all the same, after so many passes. */
 const mostHolds = 20
 
 /**
- * Kills what `find` finds, with the whole process groups, until two passes in a row find nothing: one pass can
+ * Kills what `find` finds, with the whole process groups, until two passes in a row find nothing new: one pass can
  * miss a process that is just being forked. All are stopped before the first is killed, because some are known
- * only by a parent that runs.
+ * only by a parent that runs. The last pass of the stopping is one of the two, since a pass takes longer than all else.
  * @returns when nothing is left, the ids of those that we are not allowed to kill
  */
 export async function killUntilGone(find: () => Promise<readonly Target[]>): Promise<number[]> {
   const look = rememberFound(find)
   const forbidden = new Set<number>()
-  let found = await holdAll(look)
-  for (let passes = 0, emptyPasses = 0; emptyPasses < 2; passes++) {
+  let { found, isAll } = await holdAll(look)
+  for (let passes = 0, emptyPasses = isAll ? 1 : 0; emptyPasses < 2; passes++) {
     for (const pid of signalAll(found, 'SIGKILL')) forbidden.add(pid)
-    await delay(Math.min(pause.firstMs * pause.factor ** passes, pause.longestMs))
+    const killed = found.filter(({ pid }) => !forbidden.has(pid))
+    await untilGone(killed, Math.min(pause.firstMs * pause.factor ** passes, pause.longestMs))
     found = (await look()).filter(({ pid }) => !forbidden.has(pid))
     emptyPasses = found.length === 0 ? emptyPasses + 1 : 0
   }
   return [...forbidden]
 }
 
-/** Stops what is found until there is nothing new: what is stopped has no more children. @returns all that is found */
-async function holdAll(look: () => Promise<readonly Target[]>): Promise<readonly Target[]> {
+/** Resolves when none of them is left, or the time is over. */
+async function untilGone(targets: readonly Target[], longestMs: number): Promise<void> {
+  const startedAt = performance.now()
+  let left = targets
+  do {
+    await delay(pause.glanceMs)
+    left = left.filter(({ pid, startTicks }) => isSame(pid, startTicks))
+  } while (left.length > 0 && performance.now() - startedAt < longestMs)
+}
+
+interface Held {
+  readonly found: readonly Target[]
+  /** Whether the last pass found nothing new; not, when they grow faster than they can be stopped. */
+  readonly isAll: boolean
+}
+
+/** Stops what is found until there is nothing new: what is stopped has no more children. */
+async function holdAll(look: () => Promise<readonly Target[]>): Promise<Held> {
   const held = new Set<string>()
   for (let pass = 0; ; pass++) {
     const found = await look()
     const unheld = found.filter(target => !held.has(keyOf(target)))
-    if (unheld.length === 0 || pass >= mostHolds) return found
+    const isAll = unheld.length === 0
+    if (isAll || pass >= mostHolds) return { found, isAll }
     signalAll(unheld, 'SIGSTOP')
     for (const target of unheld) held.add(keyOf(target))
   }

@@ -76,6 +76,35 @@ t.test('a claim that comes second takes all when the suspension is undone', asyn
   t.match(await claiming, [{ id }])
 })
 
+t.test('an order that comes while its server is declared lost finds it gone', async t => {
+  const { db, server, session, open } = await openNode(t)
+  t.same(await declareLost(open, server, 'b'), [])
+  const orders = [suspendNode(db, suspension), resumeNode(db, resumption)]
+  await untilBlocked(db, orders.length)
+  await session.query('commit')
+  for (const order of orders) t.match(await order, { incarnation: undefined })
+  t.match(await listNodes(db), [{ state: 'lost' }])
+})
+
+t.test('a drain to exit that comes while its server is declared lost changes nothing', async t => {
+  const { db, server, session, open } = await openNode(t)
+  t.same(await declareLost(open, server, 'b'), [])
+  const draining = suspendNode(db, { node: 'a', kind: 'drain', who: 'ada', thenExit: true })
+  await untilBlocked(db)
+  await session.query('commit')
+  t.equal(await draining, undefined, 'nobody is there to exit')
+})
+
+t.test('a declaration waits for an order, but not for ever', async t => {
+  const { db, server, session, open } = await openNode(t)
+  await resumeNode(open, resumption)
+  await t.rejects(declareLost(db, server, 'b'), { code: '55P03' })
+  const declaring = declareLost(db, server, 'b')
+  await untilBlocked(db)
+  await session.query('commit')
+  t.same(await declaring, [])
+})
+
 t.test('a run finishes on a suspended server', async t => {
   const { db, lane, server } = await openNode(t)
   const run = await addRun(db, server, lane)

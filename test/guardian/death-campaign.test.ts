@@ -8,15 +8,19 @@ t.test('however a server dies, none of its commands is alive when its row says s
   const { url } = await createDatabase(t)
   const deaths = await runDeathCampaign({
     url,
-    servers: 2,
+    servers: 3,
     commands: 8,
-    faults: ['server and a guardian killed', 'server and a guardian frozen'],
+    faults: [
+      'server and a guardian killed',
+      'server killed, a guardian frozen',
+      'server and a guardian frozen',
+    ],
     lostAfter: '2s',
     seed: 1,
   })
   t.match(
     deaths,
-    Array.from({ length: 2 }, () => ({ runs: 8, aliveAtRow: 0 })),
+    Array.from({ length: 3 }, () => ({ runs: 8, aliveAtRow: 0 })),
   )
   for (const { processes, goneMs, failedMs } of deaths) {
     t.ok(processes >= 8, 'they ran')

@@ -37,7 +37,7 @@ function endOf(
     running,
     aliveUntil: 1000,
   }
-  return { charge, how, running: new Set(running) }
+  return { charge, how, running: new Set(running), provenUntil: 1000 }
 }
 
 function describe(pid: number | undefined): ServerProcess {

@@ -5,7 +5,7 @@ import { Cluster } from '../../lib/index.ts'
 import { createDatabase } from '../support/database.ts'
 import { until } from '../support/until.ts'
 import { launchServer, readLog, type ServerOrder } from './launch-server.ts'
-import { findMarked, isAlive } from './marked.ts'
+import { findMarked, isAlive, sessionOf } from './marked.ts'
 
 export interface ServerProcess {
   readonly pid: number
@@ -70,7 +70,8 @@ export async function startServer(
     await cluster.stop()
   })
   await waitForLine('ready')
-  const commands = (): number[] => findMarked(mark).filter(pid => pid !== child.pid)
+  // Each command has a session of its own; what the server starts for itself is in the server's, which it leads.
+  const commands = (): number[] => findMarked(mark).filter(pid => sessionOf(pid) !== child.pid)
   return {
     pid: child.pid ?? 0,
     url,

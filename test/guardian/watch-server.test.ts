@@ -22,18 +22,19 @@ t.test('knows at the end of the pipe what runs, whatever the pieces it came in',
   const pipe = new PassThrough()
   let acknowledged = 0
   const end = watchServer(pipe, () => acknowledged++)
+  const provenUntil = monotonic() + 500_000
   const text = [
     charge,
     { started: ['3', '4'] },
     { finished: ['1', '3'] },
-    { aliveUntil: monotonic() + 500_000 },
+    { aliveUntil: provenUntil },
   ]
     .map(message => `${JSON.stringify(message)}\n`)
     .join('')
   for (const letter of text) pipe.write(letter)
   // The server died in the middle of a line.
   pipe.end('{"finished":["2"')
-  t.match(await end, { charge, how: 'gone', running: new Set(['2', '4']) })
+  t.match(await end, { charge, how: 'gone', running: new Set(['2', '4']), provenUntil })
   t.equal(acknowledged, 2, 'the charge and the proof')
 })
 
