@@ -70,7 +70,7 @@ export const guardianMutants: readonly Mutant[] = [
     story: 'a server that freezes keeps its pipe open, and is never stopped',
     seen: ['rails/solid_queue#337', 'actions/runner#3539'],
     file: 'lib/guardian/watch-server.ts',
-    find: 'deadline.set(message.aliveUntil)',
+    find: 'deadline.set(provenUntil)',
     replace: '',
     test: 'test/guardian/watch-server.test.ts',
     subtest: 'a server that lets its time pass is overdue; one that proves again has more',
