@@ -1,19 +1,27 @@
 import { nearestName } from '../base/nearest-name.ts'
 import { ClusterError } from '../errors.ts'
-import type { CommandOutput } from '../step/run-command.ts'
 import type { Step, StepContext } from '../step/step.ts'
 
 /** Fixed text, or a function that puts it together when the step begins. */
 export type Template = string | ((context: StepContext) => string)
 
-/** The steps whose output a text may use, by name. A step that is still being built comes in later. */
-export type EarlierSteps = ReadonlyMap<string, () => Step<never, CommandOutput>>
+/** A step whose output a text may use. */
+export interface EarlierStep {
+  /** Comes in later for a step that is still being built. */
+  readonly get: () => Step<never, unknown>
+  /** What of its output: `stdout`. */
+  readonly results: readonly string[]
+}
+
+/** The steps whose output a text may use, by name. */
+export type EarlierSteps = ReadonlyMap<string, EarlierStep>
 
 const token = /\$\$\{|\$\{([^{}]*)\}|\$\{/g
 
 /**
  * Reads a text with placeholders: `${input.path.to.value}`, `${requestId}`, `${token}`, `${node}`,
- * `${output.<step>.stdout}`, `${output.<step>.exitCode}`; `$${` stands for `${`.
+ * `${output.<step>.stdout}`, `${output.<step>.exitCode}`, of a step that takes a version `${output.<step>.version}` and
+ * `${output.<step>.folder}`; `$${` stands for `${`.
  * @throws {ClusterError} CW_DEFINITION when a placeholder is not known
  */
 export function readTemplate(text: string, steps: EarlierSteps): Template {
@@ -50,9 +58,8 @@ function readPlaceholder(
     throw wrong("expected a '}' after every ${ (write $${ for the characters themselves)")
   if (name === 'requestId' || name === 'token' || name === 'node') return context => context[name]
   if (/^input(\.[^.]+)*$/.test(name)) return readInput(name)
-  const [, step, result] = /^output\.(.+)\.(stdout|exitCode)$/.exec(name) ?? []
-  if (step !== undefined)
-    return readOutput(step, result === 'stdout' ? 'stdout' : 'exitCode', steps)
+  const [, step, result = ''] = /^output\.(.+)\.(stdout|exitCode|version|folder)$/.exec(name) ?? []
+  if (step !== undefined) return readOutput(step, result, steps)
   throw wrong(unknownPlaceholder(name, steps))
 }
 
@@ -75,7 +82,7 @@ function readInput(name: string): (context: StepContext) => string {
 
 function readOutput(
   name: string,
-  result: keyof CommandOutput,
+  result: string,
   steps: EarlierSteps,
 ): (context: StepContext) => string {
   const step = steps.get(name)
@@ -85,11 +92,13 @@ function readOutput(
       `expected an earlier step in \${output.${name}.${result}}, got '${name}'${nearest ? ` (did you mean ${nearest}?)` : ''}`,
     )
   }
-  return context => String(context.output(step())[result])
+  if (!step.results.includes(result))
+    throw wrong(`the output of step ${name} has no ${result}, only ${step.results.join(' and ')}`)
+  return context => String((context.output(step.get()) as Record<string, unknown>)[result])
 }
 
 function unknownPlaceholder(name: string, steps: EarlierSteps): string {
-  const outputs = Array.from(steps.keys(), step => `output.${step}.stdout`)
+  const outputs = Array.from(steps, ([step, { results }]) => `output.${step}.${results[0]}`)
   const [first = '', ...rest] = name.split('.')
   const root = nearestName(first, ['input', 'output'])
   const nearest =

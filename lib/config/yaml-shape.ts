@@ -19,6 +19,24 @@ export interface YamlStep extends YamlCommand {
   undoUnfinished?: boolean | undefined
   outputLimit?: ByteSize | undefined
   successCodes?: number[] | undefined
+  artifact?: YamlArtifact | undefined
+  deployed?: YamlDeployed | undefined
+}
+
+/** A step that takes a version, instead of a command. */
+export interface YamlArtifact {
+  component: string
+  version?: string | undefined
+  to?: string | undefined
+  status?: string | string[] | undefined
+  target?: string | undefined
+}
+
+/** A step that records what is where, instead of a command. */
+export interface YamlDeployed {
+  /** The name of the step that has taken the version. */
+  step: string
+  target: string
 }
 
 export interface YamlCommand {
@@ -40,6 +58,16 @@ const commandKeys = {
   timeout: text.optional(),
 }
 
+const artifactKeys = {
+  component: text,
+  version: text.optional(),
+  to: text.optional(),
+  status: z.union([text, z.array(text)]).optional(),
+  target: text.optional(),
+}
+
+const deployedKeys = { step: text, target: text }
+
 const stepKeys = {
   name: text,
   ...commandKeys,
@@ -49,6 +77,8 @@ const stepKeys = {
     .custom<ByteSize>(value => parseByteSize(value) !== undefined, 'expected a size such as 16MiB')
     .optional(),
   successCodes: z.array(z.int()).optional(),
+  artifact: z.strictObject(artifactKeys).optional(),
+  deployed: z.strictObject(deployedKeys).optional(),
 }
 
 const processKeys = {
@@ -116,7 +146,9 @@ function unknownKey(key: string, path: Path): string {
 
 function knownKeys(path: Path): object {
   if (path.length === 0) return processKeys
-  return path.at(-1) === 'undo' ? commandKeys : stepKeys
+  const within = { undo: commandKeys, artifact: artifactKeys, deployed: deployedKeys }
+  const place = String(path.at(-1))
+  return Object.hasOwn(within, place) ? within[place as keyof typeof within] : stepKeys
 }
 
 function valueAt(value: unknown, path: Path): unknown {

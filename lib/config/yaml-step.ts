@@ -1,13 +1,20 @@
 import { ClusterError } from '../errors.ts'
 import type { Argv, CommandSurroundings, UndoCommand } from '../step/command-options.ts'
 import { command } from '../step/command.ts'
-import type { CommandOutput } from '../step/run-command.ts'
 import type { Step } from '../step/step.ts'
-import { readShellText, readTemplate, type EarlierSteps, type Template } from './template.ts'
+import {
+  readShellText,
+  readTemplate,
+  type EarlierStep,
+  type EarlierSteps,
+  type Template,
+} from './template.ts'
+import { buildVersionStep } from './yaml-version-step.ts'
 import type { YamlCommand, YamlProcess, YamlStep } from './yaml-shape.ts'
 import type { Path } from './yaml-source.ts'
 
-export type CommandStep = Step<unknown, CommandOutput>
+/** What of the output of each kind of step texts may use. */
+const results = { command: ['stdout', 'exitCode'], artifact: ['version', 'folder'], deployed: [] }
 
 /** Does a part of the work; what is wrong there is noted with this path, and gives nothing. */
 export type Attempt = <Value>(path: Path, work: () => Value) => Value | undefined
@@ -19,9 +26,9 @@ export type Attempt = <Value>(path: Path, work: () => Value) => Value | undefine
 export function buildSteps(
   definition: YamlProcess,
   attempt: Attempt,
-): { steps: CommandStep[]; onFailure: CommandStep[] } {
-  const earlier = new Map<string, () => CommandStep>()
-  const buildAll = (list: readonly YamlStep[], key: string): CommandStep[] => {
+): { steps: Step<unknown, unknown>[]; onFailure: Step<unknown, unknown>[] } {
+  const earlier = new Map<string, EarlierStep>()
+  const buildAll = (list: readonly YamlStep[], key: string): Step<unknown, unknown>[] => {
     checkNames(list, key, attempt)
     return list.flatMap((step, index) => buildStep(step, [key, index], earlier, attempt) ?? [])
   }
@@ -43,29 +50,64 @@ function checkNames(list: readonly YamlStep[], key: string, attempt: Attempt): v
 function buildStep(
   step: YamlStep,
   path: Path,
-  earlier: Map<string, () => CommandStep>,
+  earlier: Map<string, EarlierStep>,
   attempt: Attempt,
-): CommandStep | undefined {
-  const { name, undo, undoUnfinished, outputLimit, successCodes } = step
-  const program = buildProgram(step, path, earlier, attempt)
-  let built: CommandStep | undefined
-  earlier.set(name, () => {
-    if (built) return built
-    throw wrong(`expected step ${name} to be defined, got one with an error`)
+): Step<unknown, unknown> | undefined {
+  const { name } = step
+  const kind = kindOf(step)
+  if (kind === undefined) {
+    buildSurroundings(step, path, earlier, attempt)
+    attempt(path, () => {
+      throw wrong(`expected exactly one of ${kinds.join(', ')}, got ${countKinds(step)}`)
+    })
+  }
+  // Before its own output is known to the texts; its undo may use it.
+  const program = kind === 'command' ? buildProgram(step, path, earlier, attempt) : undefined
+  let built: Step<unknown, unknown> | undefined
+  if (kind === 'artifact' || kind === 'deployed')
+    built = buildVersionStep(step, path, earlier, attempt)
+  earlier.set(name, {
+    results: results[kind ?? 'command'],
+    get() {
+      if (built) return built
+      throw wrong(`expected step ${name} to be defined, got one with an error`)
+    },
   })
-  const takeBack = undo && buildUndo(undo, [...path, 'undo'], earlier, attempt)
-  built =
-    program &&
-    attempt(path, () =>
-      command(name, {
-        ...program,
-        ...(takeBack && { undo: takeBack }),
-        ...(undoUnfinished !== undefined && { undoUnfinished }),
-        ...(outputLimit !== undefined && { outputLimit }),
-        ...(successCodes && { successCodes }),
-      }),
-    )
+  built ??= program && buildCommand(step, program, path, earlier, attempt)
   return built
+}
+
+const kinds = ['run', 'shell', 'artifact', 'deployed'] as const
+
+/** Undefined when it is none, or more than one. */
+function kindOf(step: YamlStep): keyof typeof results | undefined {
+  const [kind, ...more] = kinds.filter(key => step[key] !== undefined)
+  if (kind === undefined || more.length > 0) return undefined
+  return kind === 'artifact' || kind === 'deployed' ? kind : 'command'
+}
+
+function countKinds(step: YamlStep): string {
+  return kinds.filter(key => step[key] !== undefined).join(' and ') || 'none'
+}
+
+function buildCommand(
+  step: YamlStep,
+  program: UndoCommand<unknown>,
+  path: Path,
+  earlier: EarlierSteps,
+  attempt: Attempt,
+): Step<unknown, unknown> | undefined {
+  const { name, undo, undoUnfinished, outputLimit, successCodes } = step
+  const takeBack = undo && buildUndo(undo, [...path, 'undo'], earlier, attempt)
+  return attempt(path, () =>
+    command(name, {
+      ...program,
+      ...(takeBack && { undo: takeBack }),
+      ...(undoUnfinished !== undefined && { undoUnfinished }),
+      ...(outputLimit !== undefined && { outputLimit }),
+      ...(successCodes && { successCodes }),
+    }),
+  )
 }
 
 function buildUndo(

@@ -234,11 +234,64 @@ steps:
       /^p\.yaml:6:96 steps\[0\]\.run\[5\]: expected a '\}'/,
       /^p\.yaml:7:16 steps\[0\]\.undo\[1\]: unknown placeholder .*did you mean \$\{output\.a\.stdout\}/,
       /^p\.yaml:9:12 steps\[1\]\.shell: expected shell text without \$\{input\.url\}: .* under env/,
-      /^p\.yaml:10:5 steps\[2\]: expected exactly one of run and shell, got both/,
+      /^p\.yaml:10:5 steps\[2\]: expected exactly one of run, shell, artifact, deployed, got run and shell/,
       /^p\.yaml:15:10 steps\[3\]\.cwd: unknown placeholder .*did you mean \$\{requestId\}/,
-      /^p\.yaml:14:5 steps\[3\]: expected exactly one of run and shell, got none/,
+      /^p\.yaml:14:5 steps\[3\]: expected exactly one of run, shell, artifact, deployed, got none/,
       /^p\.yaml:18:32 steps\[4\]\.undo\.timeout: /,
       /^p\.yaml:19:11 steps\[5\]\.name: /,
     ],
   )
+})
+
+t.test('a step takes a version, and another one records where it is', t => {
+  const { processes, problems } = readYamlProcesses(
+    `name: deploy
+steps:
+  - name: files
+    artifact: { component: shop, version: '\${input.version}', to: shop, status: [passed-qa] }
+  - name: copy
+    run: [cp, -r, '\${output.files.folder}', '/opt/\${output.files.version}']
+  - name: there
+    deployed: { step: files, target: '\${input.target}' }
+`,
+    'p.yaml',
+  )
+  t.strictSame(problems, [])
+  t.strictSame(
+    processes[0]?.steps.map(({ name, kind }) => `${name} ${kind}`),
+    ['files artifact', 'copy command', 'there artifact'],
+  )
+  const wrong = readYamlProcesses(
+    `name: deploy
+steps:
+  - name: files
+    artifact: { component: shop, versoin: '1' }
+  - name: there
+    deployed: { step: nothing, target: web }
+  - name: where
+    artifact: { component: shop }
+    env: { A: b }
+  - name: copy
+    run: [cp, '\${output.where.stdout}']
+`,
+    'p.yaml',
+  )
+  t.match(wrong.problems.join('\n'), /versoin.*did you mean version/)
+  const later = readYamlProcesses(
+    `name: deploy
+steps:
+  - name: there
+    deployed: { step: nothing, target: web }
+  - name: where
+    artifact: { component: shop }
+    env: { A: b }
+  - name: copy
+    run: [cp, '\${output.where.stdout}']
+`,
+    'p.yaml',
+  )
+  t.match(later.problems.join('\n'), /takes a version, got 'nothing'/)
+  t.match(later.problems.join('\n'), /env is for commands only/)
+  t.match(later.problems.join('\n'), /has no stdout, only version and folder/)
+  t.end()
 })
