@@ -75,7 +75,7 @@ async function bring(store: FolderStore, token: string, paths: readonly string[]
   const staging = await store.stage(token)
   const hashes = new Set<string>()
   await eachParallel(paths, 8, async path => {
-    const content = createReadStream(path, { highWaterMark: 2 ** 18 })
+    const content = createReadStream(path)
     hashes.add((await staging.write(content, plenty, signal)).hash)
   })
   await staging.seal(hashes)
