@@ -100,11 +100,12 @@ t.test('several that remove the same, and thousands, get through', async t => {
 type TestPool = Awaited<ReturnType<typeof createDatabase>>['pool']
 
 async function setUp(t: Test) {
-  const { url, pool, connect } = await createDatabase(t)
+  const database = await createDatabase(t)
+  const { url, pool } = database
   const names = { schema: 'cluster_worker', applicationName: 'test', maxConnections: 4 }
   const db = new Database({ connectionString: url, ...names })
   t.teardown(() => db.close())
-  return { objects: openLargeObjects(db), pool, connect }
+  return { objects: openLargeObjects(db), pool, connect: () => database.connect() }
 }
 
 /** Also the bytes of large objects that are no more. */
