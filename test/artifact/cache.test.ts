@@ -84,13 +84,13 @@ t.test('a cache that holds more than it may is emptied when it is opened', async
 t.test(
   'a file that is in use stays, and one that is larger than the cache goes past it',
   async t => {
-    const { cache, target, objects, folder } = await setUp(t, { limitBytes: 4 })
+    const { cache, target, objects, folder, reopen } = await setUp(t, { limitBytes: 4 })
     await Promise.all(
       objects.map((object, index) => cache.materialise(object, target(`${index}`), { signal })),
     )
     for (const [index, text] of texts.entries())
       t.equal(await readFile(target(`${index}`), 'utf8'), text)
-    const small = await Cache.open({ ...(await setUp(t)).options, folder, limitBytes: 3 })
+    const small = await reopen(3)
     t.same(await readdir(folder), [])
     await small.materialise(at(objects, 0), target('x'), { signal })
     t.equal(await readFile(target('x'), 'utf8'), 'aaaa')

@@ -1,6 +1,7 @@
-import { rm, truncate, writeFile } from 'node:fs/promises'
+import { rm, truncate } from 'node:fs/promises'
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
+import { ClusterError } from '../../lib/errors.ts'
 import { verifyStore } from '../../lib/artifact/verify-store.ts'
 import { fillStore, lateStore, objectPath } from './late-store.ts'
 import { put, sha256, signal } from './store-content.ts'
@@ -51,13 +52,14 @@ t.test('it ends with its signal, and with the store', async t => {
 })
 
 t.test('a place of the disk that cannot be read is damage, and no store that is away', async t => {
-  const { store, folder, objects } = await fillStore(t, ['one'])
-  const late = lateStore(store, [])
-  // A file system that fails in one place: here, a folder in the place of the file cannot be read.
-  const [object] = objects
-  if (!object) throw new Error('none')
-  await rm(objectPath(folder, object))
-  await writeFile(objectPath(folder, object), 'two')
-  const report = await verifyStore(late, objects, { signal })
-  t.match(report.damaged, [{ hash: sha256('one'), problem: /its SHA-256/ }])
+  const { store, objects } = await fillStore(t, ['one', 'two'])
+  const failing = lateStore(store, [])
+  failing.read = async (key, signal) => {
+    if (key.hash === sha256('one'))
+      throw new ClusterError('CW_STORE_UNREACHABLE', 'i/o error, read')
+    return store.read(key, signal)
+  }
+  const report = await verifyStore(failing, objects, { signal })
+  t.match(report, { objects: 2, missing: [] })
+  t.match(report.damaged, [{ hash: sha256('one'), problem: /i\/o error/ }])
 })

@@ -34,7 +34,7 @@ export class S3Bucket {
   /** The server refuses content that has changed on its way. */
   async put(key: string, content: Buffer, signal?: AbortSignal): Promise<void> {
     const body = { Body: content, ContentLength: content.length, ContentMD5: md5(content) }
-    await this.#ask(s3 => s3.putObject({ ...this.#at(key), ...body }, within(signal)))
+    await this.#ask(s3 => s3.putObject({ ...this.#at(key), ...body }, within(signal)), signal)
   }
 
   /** Writes a key that is not there yet. A server that does not know how to make sure of that just writes it. */
@@ -50,7 +50,10 @@ export class S3Bucket {
 
   /** Undefined when it is not there. */
   async get(key: string, signal?: AbortSignal): Promise<Readable | undefined> {
-    const answer = await this.#unlessMissing(s3 => s3.getObject(this.#at(key), within(signal)))
+    const answer = await this.#unlessMissing(
+      s3 => s3.getObject(this.#at(key), within(signal)),
+      signal,
+    )
     if (!answer) return undefined
     const body = answer.Body as Readable
     const iterator = body[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>
@@ -60,7 +63,7 @@ export class S3Bucket {
           try {
             return (await iterator.next()).value ?? Buffer.alloc(0)
           } catch (error) {
-            throw s3Fault(error, this.where)
+            throw this.#fault(error, signal)
           }
         },
         close: async () => void body.destroy(),
@@ -71,7 +74,10 @@ export class S3Bucket {
   }
 
   async has(key: string, signal?: AbortSignal): Promise<boolean> {
-    const head = await this.#unlessMissing(s3 => s3.headObject(this.#at(key), within(signal)))
+    const head = await this.#unlessMissing(
+      s3 => s3.headObject(this.#at(key), within(signal)),
+      signal,
+    )
     return head !== undefined
   }
 
@@ -103,8 +109,9 @@ export class S3Bucket {
   }
 
   async beginUpload(key: string, signal: AbortSignal): Promise<Upload> {
-    const { UploadId } = await this.#ask(s3 =>
-      s3.createMultipartUpload(this.#at(key), within(signal)),
+    const { UploadId } = await this.#ask(
+      s3 => s3.createMultipartUpload(this.#at(key), within(signal)),
+      signal,
     )
     const id = { ...this.#at(key), UploadId }
     const parts: { PartNumber: number; ETag: string | undefined }[] = []
@@ -112,14 +119,15 @@ export class S3Bucket {
       put: async (number, content) => {
         const body = { Body: content, ContentLength: content.length, ContentMD5: md5(content) }
         const part = { ...id, ...body, PartNumber: number }
-        const { ETag } = await this.#ask(s3 => s3.uploadPart(part, within(signal)))
+        const { ETag } = await this.#ask(s3 => s3.uploadPart(part, within(signal)), signal)
         parts.push({ PartNumber: number, ETag })
       },
       complete: async () => {
         const Parts = parts.toSorted((one, other) => one.PartNumber - other.PartNumber)
         const MultipartUpload = { Parts }
-        await this.#ask(s3 =>
-          s3.completeMultipartUpload({ ...id, MultipartUpload }, within(signal)),
+        await this.#ask(
+          s3 => s3.completeMultipartUpload({ ...id, MultipartUpload }, within(signal)),
+          signal,
         )
       },
       abort: async () => void (await this.#ask(s3 => s3.abortMultipartUpload(id))),
@@ -153,7 +161,7 @@ export class S3Bucket {
         ...below,
         ...(next && { ContinuationToken: next }),
       }
-      const page = await this.#ask(s3 => s3.listObjectsV2(query, within(signal)))
+      const page = await this.#ask(s3 => s3.listObjectsV2(query, within(signal)), signal)
       yield page
       next = page.IsTruncated ? page.NextContinuationToken : undefined
     } while (next !== undefined)
@@ -163,21 +171,29 @@ export class S3Bucket {
     return { Bucket: this.#location.bucket, Key: `${this.#base}${key}` }
   }
 
-  async #unlessMissing<Answer>(ask: (s3: S3) => Promise<Answer>): Promise<Answer | undefined> {
+  async #unlessMissing<Answer>(
+    ask: (s3: S3) => Promise<Answer>,
+    signal?: AbortSignal,
+  ): Promise<Answer | undefined> {
     try {
       return await this.#try(ask)
     } catch (error) {
       if (isNoKey(error)) return undefined
-      throw s3Fault(error, this.where)
+      throw this.#fault(error, signal)
     }
   }
 
-  async #ask<Answer>(ask: (s3: S3) => Promise<Answer>): Promise<Answer> {
+  async #ask<Answer>(ask: (s3: S3) => Promise<Answer>, signal?: AbortSignal): Promise<Answer> {
     try {
       return await this.#try(ask)
     } catch (error) {
-      throw s3Fault(error, this.where)
+      throw this.#fault(error, signal)
     }
+  }
+
+  /** Whoever gave up learns the reason for it, and nothing of the store. */
+  #fault(error: unknown, signal: AbortSignal | undefined): unknown {
+    return signal?.aborted ? signal.reason : s3Fault(error, this.where)
   }
 
   async #try<Answer>(ask: (s3: S3) => Promise<Answer>): Promise<Answer> {

@@ -42,14 +42,14 @@ export function readStoreUrl(text: string): StoreLocation {
     "a store such as postgres: (the cluster's own database), /srv/artifacts, file:/srv/artifacts or s3://bucket/prefix, with an absolute path",
     text.startsWith('postgres')
       ? "a database URL (the store in a database is always in the cluster's own: postgres:)"
-      : `'${text.slice(0, 100)}'`,
+      : show(text),
   )
 }
 
 function readFileUrl(url: URL, text: string): string {
   if (!['', 'localhost'].includes(url.host) || url.search || url.hash)
-    throw wrong('a file URL with nothing but an absolute path', `'${text.slice(0, 100)}'`)
-  return fileURLToPath(`file://${url.pathname}`)
+    throw wrong('a file URL with nothing but an absolute path', show(text))
+  return decode(() => fileURLToPath(`file://${url.pathname}`), text)
 }
 
 function readS3Url(url: URL): S3Location {
@@ -61,7 +61,7 @@ function readS3Url(url: URL): S3Location {
     throw wrong(`an S3 store with ${s3Parameters.join(', ')} only`, meant(unknown))
   const endpoint = url.searchParams.get('endpoint')
   if (endpoint !== null && !isWebAddress(endpoint))
-    throw wrong('an endpoint such as https://minio.example:9000', `'${endpoint.slice(0, 100)}'`)
+    throw wrong('an endpoint such as https://minio.example:9000', show(endpoint))
   const pathStyle = url.searchParams.get('forcePathStyle')
   if (pathStyle !== null && !['true', 'false'].includes(pathStyle))
     throw wrong('forcePathStyle to be true or false', `'${pathStyle.slice(0, 60)}'`)
@@ -76,7 +76,7 @@ function readS3Url(url: URL): S3Location {
 }
 
 function readPrefix(path: string): string {
-  const prefix = decodeURIComponent(path).replaceAll(/^\/+|\/+$/g, '')
+  const prefix = decode(() => decodeURIComponent(path), path).replaceAll(/^\/+|\/+$/g, '')
   if (prefix === '' || prefix.split('/').every(isPlainName)) return prefix
   throw wrong('a prefix of plain names with one slash between them', `'${prefix.slice(0, 100)}'`)
 }
@@ -90,10 +90,28 @@ function meant(name: string): string {
   return `'${name.slice(0, 60)}'${known === undefined ? '' : ` (did you mean ${known}?)`}`
 }
 
+function decode(read: () => string, text: string): string {
+  try {
+    return read()
+  } catch {
+    throw wrong(
+      "a path in which a '%' begins the code of a character, and none of a slash",
+      show(text),
+    )
+  }
+}
+
 function isWebAddress(text: string): boolean {
   if (!URL.canParse(text)) return false
   const { protocol, username, password } = new URL(text)
   return /^https?:$/.test(protocol) && !username && !password
+}
+
+/** What has an @ may have a password before it. */
+function show(text: string): string {
+  return text.includes('@')
+    ? 'another (not shown, it may hold a password)'
+    : `'${text.slice(0, 100)}'`
 }
 
 function wrong(expected: string, got: string): ClusterError {
