@@ -5,7 +5,8 @@ import { Database } from '../lib/db/database.ts'
 import { checkMigrated } from '../lib/db/migrate.ts'
 import { ClusterError, messageOf } from '../lib/errors.ts'
 import type { FlagValues } from './define-command.ts'
-import { loadDefinitions } from './definitions.ts'
+import type { Definitions } from '../lib/config/load-definitions.ts'
+import { readDefinitions } from './definitions.ts'
 import { exitCode, exitCodeOf, type ExitCode } from './exit-code.ts'
 import { print } from './output.ts'
 import { printable } from './printable.ts'
@@ -70,10 +71,17 @@ function definitionsCheck({ options }: Settings): Check {
     async look() {
       if (options.processes.length === 0)
         return 'none named; a server needs --processes, CLUSTER_PROCESSES or processes in the configuration file'
-      const names = (await loadDefinitions(options.processes)).map(({ name }) => name)
-      return names.join(', ')
+      const definitions = await readDefinitions(options.processes)
+      return namesOf(definitions)
     },
   }
+}
+
+function namesOf({ processes, sources }: Definitions): string {
+  return [
+    ...processes.map(({ name }) => name),
+    ...sources.map(({ type }) => `source ${type}`),
+  ].join(', ')
 }
 
 function databaseChecks(db: Database, { devFolder }: Settings): Check[] {

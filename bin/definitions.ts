@@ -1,12 +1,11 @@
-import { loadProcesses } from '../lib/config/load-processes.ts'
-import type { Process } from '../lib/step/define-process.ts'
+import { loadDefinitions, type Definitions } from '../lib/config/load-definitions.ts'
 import { shareOwnLibrary } from './own-library.ts'
 
 /**
- * Loads process definitions; modules that import `cluster-worker` get the library of this binary.
+ * Loads processes and types of sources; modules that import `cluster-worker` get the library of this binary.
  * @throws {ClusterError} CW_DEFINITION
  */
-export async function loadDefinitions(paths: readonly string[]): Promise<Process[]> {
+export async function readDefinitions(paths: readonly string[]): Promise<Definitions> {
   shareOwnLibrary()
-  return loadProcesses(paths, process.cwd())
+  return loadDefinitions(paths, process.cwd())
 }

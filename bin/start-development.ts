@@ -6,7 +6,8 @@ import { hello } from '../lib/dev/hello.ts'
 import type { ServerOptions } from '../lib/options.ts'
 import type { Process } from '../lib/step/define-process.ts'
 import type { FlagValues } from './define-command.ts'
-import { loadDefinitions } from './definitions.ts'
+import type { Definitions } from '../lib/config/load-definitions.ts'
+import { readDefinitions } from './definitions.ts'
 import { removeDevNote, writeDevNote } from './dev-note.ts'
 import type { ExitCode } from './exit-code.ts'
 import { talk } from './output.ts'
@@ -22,7 +23,7 @@ import { openCluster } from './start-server.ts'
  */
 export async function startDevelopment(given: FlagValues): Promise<ExitCode> {
   const { options } = await readOwnSettings(given)
-  const processes = await findProcesses(options)
+  const definitions = await findDefinitions(options)
   const folder = resolve(options.dataDir)
   // Whoever gives up while the database is set up leaves none behind either.
   let early: ExitCode | undefined
@@ -32,7 +33,7 @@ export async function startDevelopment(given: FlagValues): Promise<ExitCode> {
   const log = await openServerLog(options.logLevel)
   // Not the folder that `start` would use here.
   const about = { connectionString, nodeId: 'dev', dataDir: join(folder, 'dev') }
-  const server = openCluster({ ...options, ...about }, processes, log)
+  const server = openCluster({ ...options, ...about }, definitions, log)
   let code: ExitCode
   try {
     await server.migrate()
@@ -41,7 +42,7 @@ export async function startDevelopment(given: FlagValues): Promise<ExitCode> {
     code =
       early ??
       (await runServer(server, log, {
-        onStarted: () => greet(processes, postgres),
+        onStarted: () => greet(definitions.processes, postgres),
         // A folder that was thrown away is no reason to refuse anybody here.
         takeIdentity: true,
       }))
@@ -64,11 +65,11 @@ async function startDatabase(
 }
 
 /** What was named, else the folder `processes`, else the examples of this package, else a greeting. */
-async function findProcesses({ processes }: ServerOptions): Promise<Process[]> {
-  if (processes.length > 0) return loadDefinitions(processes)
+async function findDefinitions({ processes }: ServerOptions): Promise<Definitions> {
+  if (processes.length > 0) return readDefinitions(processes)
   const examples = fileURLToPath(new URL('../examples/processes', import.meta.url))
   const folder = ['processes', examples].find(path => existsSync(path))
-  return folder === undefined ? [hello] : loadDefinitions([folder])
+  return folder === undefined ? { processes: [hello], sources: [] } : readDefinitions([folder])
 }
 
 function greet(processes: readonly Process[], postgres: EmbeddedPostgres | undefined): void {

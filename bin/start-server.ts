@@ -1,9 +1,9 @@
 import { Cluster } from '../lib/cluster.ts'
 import { ClusterError } from '../lib/errors.ts'
 import type { ServerOptions } from '../lib/options.ts'
-import type { Process } from '../lib/step/define-process.ts'
+import type { Definitions } from '../lib/config/load-definitions.ts'
 import type { FlagValues } from './define-command.ts'
-import { loadDefinitions } from './definitions.ts'
+import { readDefinitions } from './definitions.ts'
 import type { ExitCode } from './exit-code.ts'
 import { runServer } from './run-server.ts'
 import { openServerLog, type ServerLog } from './server-log.ts'
@@ -24,9 +24,9 @@ export async function startServer(
       'expected at least one process to run: name their files or folders with --processes, CLUSTER_PROCESSES or processes in the configuration file',
       { field: 'processes' },
     )
-  const processes = await loadDefinitions(options.processes)
+  const definitions = await readDefinitions(options.processes)
   const log = await openServerLog(options.logLevel)
-  const cluster = openCluster({ ...options, connectionString }, processes, log)
+  const cluster = openCluster({ ...options, connectionString }, definitions, log)
   if (migrate)
     for (const name of await cluster.migrate()) log.logger.info({ migration: name }, 'migrated')
   return runServer(cluster, log, { takeIdentity })
@@ -35,8 +35,8 @@ export async function startServer(
 /** A cluster that is to be a server. */
 export function openCluster(
   options: ServerOptions & { connectionString: string },
-  processes: readonly Process[],
+  definitions: Definitions,
   { logger }: ServerLog,
 ): Cluster {
-  return new Cluster({ ...options, processes, logger })
+  return new Cluster({ ...options, ...definitions, logger })
 }

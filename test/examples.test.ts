@@ -5,7 +5,7 @@ import { execa } from 'execa'
 import t from 'tap'
 import type { Test } from 'tap'
 import { shareOwnLibrary } from '../bin/own-library.ts'
-import { loadProcesses } from '../lib/config/load-processes.ts'
+import { loadDefinitions } from '../lib/config/load-definitions.ts'
 import { Cluster } from '../lib/index.ts'
 import { createDatabase } from './support/database.ts'
 
@@ -68,7 +68,7 @@ t.test('a deployment that fails leaves the version before it', async t => {
   const folder = await makeFolder(t)
   const target = join(folder, 'shop')
   shareOwnLibrary()
-  const processes = await loadProcesses(['examples/processes'], process.cwd())
+  const { processes } = await loadDefinitions(['examples/processes'], process.cwd())
   const dataDir = join(folder, 'data')
   const cluster = new Cluster({ connectionString: url, processes, nodeId: 'a', dataDir })
   t.teardown(() => cluster.stop())

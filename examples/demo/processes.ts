@@ -1,5 +1,5 @@
 import { command, defineProcess, type Process } from 'cluster-worker'
-import { loadProcesses } from '../../lib/config/load-processes.ts'
+import { loadDefinitions } from '../../lib/config/load-definitions.ts'
 
 /**
  * A step that writes into a file which server begins which request. The database cannot show a second
@@ -10,7 +10,7 @@ const noteStart = command('note start', {
 })
 
 /** The example processes, each with that step before its own. */
-const examples = await loadProcesses(['../processes'], import.meta.dirname)
+const { processes: examples } = await loadDefinitions(['../processes'], import.meta.dirname)
 const [deploy, hello, nightlyReport] = examples.map(withNote)
 
 function withNote({ name, input, steps, onFailure }: Process): Process {

@@ -1,14 +1,20 @@
 import { readdir, readFile, realpath, stat } from 'node:fs/promises'
 import { extname, join, resolve } from 'node:path'
+import type { SourceType } from '../artifact/source.ts'
 import { ClusterError, messageOf } from '../errors.ts'
 import { isProcess, type Process } from '../step/define-process.ts'
 import { importModule } from './import-module.ts'
 import { nameFile } from './name-file.ts'
 
-/** What one file defines, and what is wrong in it. */
-interface LoadedFile {
-  readonly name: string
+/** What files define. */
+export interface Definitions {
   readonly processes: readonly Process[]
+  readonly sources: readonly SourceType[]
+}
+
+/** What one file defines, and what is wrong in it. */
+interface LoadedFile extends Definitions {
+  readonly name: string
   readonly problems: readonly string[]
 }
 
@@ -17,13 +23,13 @@ const yamlEndings = ['.yaml', '.yml']
 const endings = [...moduleEndings, ...yamlEndings]
 
 /**
- * Loads the processes that files and folders define: every exported process of a module, every document
+ * Loads what files and folders define: every exported process and type of source of a module, every document
  * of a YAML file. Of a folder, the files directly in it count, except declarations (`*.d.ts`), tests
  * (`*.test.*`) and files whose names begin with a dot.
  * @param cwd the folder that relative names start at
  * @throws {ClusterError} CW_DEFINITION with one line for each problem of all files, each naming its file
  */
-export async function loadProcesses(paths: readonly string[], cwd: string): Promise<Process[]> {
+export async function loadDefinitions(paths: readonly string[], cwd: string): Promise<Definitions> {
   const problems: string[] = []
   const files = await listFiles(paths, cwd, problems)
   const loaded: LoadedFile[] = []
@@ -31,9 +37,10 @@ export async function loadProcesses(paths: readonly string[], cwd: string): Prom
   for (const file of files) loaded.push(await loadFile(file, nameFile(file, cwd)))
   problems.push(...loaded.flatMap(file => file.problems))
   const processes = joinFiles(loaded, problems)
+  const sources = [...new Set(loaded.flatMap(file => file.sources))]
   if (problems.length > 0)
     throw new ClusterError('CW_DEFINITION', problems.join('\n'), { field: 'processes', problems })
-  return processes
+  return { processes, sources }
 }
 
 /** The real names of all files, each once. */
@@ -79,21 +86,35 @@ async function loadFile(file: string, name: string): Promise<LoadedFile> {
       : { name, ...(await loadModule(file, name)) }
   } catch (thrown) {
     const reason = messageOf(thrown).split('\n')[0]
-    return { name, processes: [], problems: [`${name}: cannot be loaded: ${reason}`] }
+    return { name, processes: [], sources: [], problems: [`${name}: cannot be loaded: ${reason}`] }
   }
 }
 
 async function loadYaml(file: string, name: string): Promise<Omit<LoadedFile, 'name'>> {
   // Loaded here, so that a server whose processes are modules does not load it.
   const { readYamlProcesses } = await import('./yaml-process.ts')
-  return readYamlProcesses(await readFile(file, 'utf8'), name)
+  return { sources: [], ...readYamlProcesses(await readFile(file, 'utf8'), name) }
 }
 
 async function loadModule(file: string, name: string): Promise<Omit<LoadedFile, 'name'>> {
-  const processes = Object.values(await importModule(file)).filter(isProcess)
-  if (processes.length > 0) return { processes, problems: [] }
+  const exported = Object.values(await importModule(file))
+  const processes = exported.filter(isProcess)
+  const sources = exported.filter(isSourceType)
+  if (processes.length + sources.length > 0) return { processes, sources, problems: [] }
   const problem = `${name}: expected at least one export made by defineProcess(), got none (modules that only help others can be in a folder below)`
-  return { processes, problems: [problem] }
+  return { processes, sources, problems: [problem] }
+}
+
+/** Made by defineSource(), perhaps of another copy of the library. */
+function isSourceType(value: unknown): value is SourceType {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'type' in value &&
+    typeof value.type === 'string' &&
+    'open' in value &&
+    typeof value.open === 'function'
+  )
 }
 
 /** All processes, each once: a module may export one that another defines. */

@@ -1,7 +1,7 @@
 import { symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { loadProcesses } from '../../lib/config/load-processes.ts'
+import { loadDefinitions } from '../../lib/config/load-definitions.ts'
 import { ClusterError } from '../../lib/errors.ts'
 
 const define = `import { defineProcess } from '${import.meta.resolve('../../lib/step/define-process.ts')}'
@@ -11,12 +11,12 @@ const named = name => defineProcess({ name, steps: [call('a', () => 1)] })
 const yaml = (name: string): string => `name: ${name}\nsteps:\n  - {name: a, run: [ls]}\n`
 
 async function names(paths: string[], cwd: string): Promise<string[]> {
-  return (await loadProcesses(paths, cwd)).map(process => process.name)
+  return (await loadDefinitions(paths, cwd)).processes.map(process => process.name)
 }
 
 async function refusal(t: Test, paths: string[], cwd: string): Promise<string[]> {
   try {
-    await loadProcesses(paths, cwd)
+    await loadDefinitions(paths, cwd)
   } catch (thrown) {
     if (!(thrown instanceof ClusterError)) throw thrown
     t.equal(thrown.code, 'CW_DEFINITION')
