@@ -2,6 +2,7 @@ export { Cluster } from './cluster.ts'
 export type { ClusterEvents } from './cluster-events.ts'
 export type { ClusterOptions } from './cluster-options.ts'
 export { ClusterError, errorCodes, type ErrorCode, type ErrorDetails } from './errors.ts'
+export { defineSource } from './artifact/define-source.ts'
 export { call, type CallOptions } from './step/call.ts'
 export { command } from './step/command.ts'
 export {
@@ -10,6 +11,14 @@ export {
   type Process,
   type ProcessDefinition,
 } from './step/define-process.ts'
+export type {
+  FileEntry,
+  FileReceiver,
+  FoundVersion,
+  Source,
+  SourceContext,
+  SourceType,
+} from './artifact/source.ts'
 export type { Duration } from './base/duration.ts'
 export type { Finding, FindingLevel } from './base/finding.ts'
 export type { LogStream } from './base/log-sink.ts'

@@ -79,6 +79,7 @@ export async function startServer(parts: Parts): Promise<StartedServer> {
     components = startComponents({
       ...parts,
       events: parts.componentEvents,
+      environment: environmentOf(settings.passEnv),
       mayBegin: () => server.mayBegin,
     })
     return { server, components, housekeeping: startHousekeeping(parts), dataFolder }
