@@ -3,6 +3,7 @@ export type { ClusterEvents } from './cluster-events.ts'
 export type { ClusterOptions } from './cluster-options.ts'
 export { ClusterError, errorCodes, type ErrorCode, type ErrorDetails } from './errors.ts'
 export { artifact, type ArtifactOptions, type ArtifactOutput } from './step/artifact.ts'
+export { defineSource } from './artifact/define-source.ts'
 export { call, type CallOptions } from './step/call.ts'
 export { command } from './step/command.ts'
 export { deployed, type DeployedOptions, type DeployedOutput } from './step/deployed.ts'
@@ -12,6 +13,14 @@ export {
   type Process,
   type ProcessDefinition,
 } from './step/define-process.ts'
+export type {
+  FileEntry,
+  FileReceiver,
+  FoundVersion,
+  Source,
+  SourceContext,
+  SourceType,
+} from './artifact/source.ts'
 export type { Duration } from './base/duration.ts'
 export type { Finding, FindingLevel } from './base/finding.ts'
 export type { LogStream } from './base/log-sink.ts'
@@ -45,14 +54,6 @@ export type { StandardSchemaV1 } from './step/standard-schema.ts'
 export type { Step, StepContext } from './step/step.ts'
 export type { WaitOptions } from './wait-for-finish.ts'
 export type { ComponentOptions } from './artifact/component.ts'
-export type {
-  FileEntry,
-  FileReceiver,
-  FoundVersion,
-  Source,
-  SourceContext,
-  SourceType,
-} from './artifact/source.ts'
 export type {
   FetchedVersion,
   FetchOptions,

@@ -21,6 +21,8 @@ export interface ComponentsSetup {
   readonly access: StoreAccess
   /** Types of sources of the program's own. */
   readonly sources: readonly SourceType[]
+  /** What programs that a source starts get. */
+  readonly environment: Readonly<Record<string, string>>
   readonly logger: Logger
   readonly events: ComponentEvents
   /** False while this server may begin nothing. */
@@ -55,6 +57,7 @@ export function startComponents(setup: ComponentsSetup): StartedComponents {
     sources: new SourceDesk({
       types: sourceTypes(setup.sources),
       folder: join(dataFolder, 'imports'),
+      environment: setup.environment,
       readSecret: readSecretFrom(join(dataFolder, 'secrets'), process.env),
       appendLog: (componentId, token, lines) => appendImportLog(db, componentId, token, lines),
       onError,

@@ -88,6 +88,7 @@ export async function startServer(parts: Parts): Promise<StartedServer> {
       ...parts,
       access,
       events: parts.componentEvents,
+      environment: environmentOf(settings.passEnv),
       mayBegin: () => server.mayBegin,
       onStoreTrouble: error => server.noteStore(error),
     })

@@ -5,6 +5,7 @@ import { openStore } from './artifact/store/open-store.ts'
 import { readStoreClaim } from './db/component/store-claim.ts'
 import type { Database } from './db/database.ts'
 import { openLargeObjects } from './db/large-objects.ts'
+import { ClusterError } from './errors.ts'
 import type { ServerOptions } from './options.ts'
 
 /** How long a look at the store may take, in milliseconds. */
@@ -46,8 +47,18 @@ export class StoreAccess {
    */
   async probe(): Promise<void> {
     this.#isReady = false
-    await this.store.check(await readStoreClaim(this.#db), AbortSignal.timeout(probeMs))
+    const claim = await readStoreClaim(this.#db)
+    await this.store.check(claim, AbortSignal.timeout(probeMs)).catch((error: unknown) => {
+      throw isTimeout(error) ? this.#tooSlow() : error
+    })
     this.#isReady = true
+  }
+
+  #tooSlow(): ClusterError {
+    return new ClusterError(
+      'CW_STORE_UNREACHABLE',
+      `the ${this.store.description} did not answer within ${probeMs / 1000} s`,
+    )
   }
 
   /**
@@ -67,4 +78,8 @@ export class StoreAccess {
     })
     return this.#cache
   }
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof DOMException && error.name === 'TimeoutError'
 }

@@ -18,7 +18,7 @@ export interface Source {
 export interface SourceType {
   readonly type: string
   /** Makes a source from a component's options. @throws {ClusterError} CW_SOURCE_OPTION naming the option that is wrong */
-  open(options: Readonly<Record<string, unknown>>): Source
+  readonly open: (options: Readonly<Record<string, unknown>>) => Source
 }
 
 /** A version as its source shows it. */
@@ -34,13 +34,17 @@ export interface SourceContext {
   readonly signal: AbortSignal
   /** An empty folder of this attempt alone, on the server's own disk; removed afterwards. */
   readonly workFolder: string
+  /** The most files and bytes that the component accepts: no source need load more. */
+  readonly limits: { readonly files: number; readonly bytes: number }
+  /** What programs that a source starts get of the server's environment: `PATH` and the like, never a secret. */
+  readonly environment: Readonly<Record<string, string>>
   /** Adds a line to the component's import log; secrets are masked in it. */
-  log(line: string): void
+  readonly log: (line: string) => void
   /**
    * The value of a secret, which exists on the servers only.
    * @throws {ClusterError} CW_SECRET_UNKNOWN saying where it would have been looked for
    */
-  secret(name: string): Promise<string>
+  readonly secret: (name: string) => Promise<string>
 }
 
 /** Takes the files of one version. */

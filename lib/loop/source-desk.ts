@@ -9,6 +9,8 @@ export interface SourceDeskOptions {
   readonly types: ReadonlyMap<string, SourceType>
   /** Where each use gets a folder of its own. */
   readonly folder: string
+  /** What programs that a source starts get. */
+  readonly environment: Readonly<Record<string, string>>
   readonly readSecret: ReadSecret
   /** Adds lines to a component's import log. */
   readonly appendLog: (
@@ -63,6 +65,8 @@ export class SourceDesk {
       const context: SourceContext = {
         signal: use.signal,
         workFolder,
+        limits: use.component.limits,
+        environment: this.#options.environment,
         log: line => log.add(masker.mask(line)),
         secret: async name => masker.add(await this.#options.readSecret(name)),
       }

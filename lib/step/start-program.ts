@@ -20,7 +20,7 @@ export interface Program {
 
 /** What startProgram needs beside the program. */
 export interface StartSettings {
-  readonly pipes: PipeSupply
+  readonly pipes: Pick<PipeSupply, 'take'>
   /** When it is aborted, nothing is started. */
   readonly signal: AbortSignal
   /** What the program, and all that it starts, is recognised by. */
