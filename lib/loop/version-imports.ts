@@ -12,6 +12,7 @@ import {
   type WantedVersion,
 } from '../db/component/imports.ts'
 import { publish } from '../db/component/publish.ts'
+import { hintComponents } from '../db/wake.ts'
 import type { LockSession } from '../db/lock-session.ts'
 import type { ComponentWork, PublishedVersion } from './component-work.ts'
 import { LockedWork } from './locked-work.ts'
@@ -63,8 +64,9 @@ async function importOne(
         bytes: done.bytes,
         newBytes: null,
       })
-    await failAttempt(db, { token, versionId: wanted.id }, storedErrorOf(error))
+    await failAttempt(db, { token, versionId: wanted.id }, storedErrorOf(error), signal.aborted)
     events.importFailed({ ...names, error })
+    if (signal.aborted) await hintComponents(db)
   }
 }
 

@@ -170,8 +170,6 @@ t.test('a server that hangs up in the middle, lies, or sends too much', async t 
 
 t.test('an artifact of an OCI registry, with a token of its own', async t => {
   const config = Buffer.from('{}')
-  const digest = (bytes: Buffer): string =>
-    `sha256:${createHash('sha256').update(bytes).digest('hex')}`
   const plain = Buffer.from('plain content')
   const manifest = (layers: object[]): Buffer => Buffer.from(JSON.stringify({ schemaVersion: 2, config: { digest: digest(config) }, layers })) // prettier-ignore
   const title = 'org.opencontainers.image.title'
@@ -253,3 +251,7 @@ t.test('wrong options are named', async t => {
       JSON.stringify(options),
     )
 })
+
+function digest(bytes: Buffer): string {
+  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+}

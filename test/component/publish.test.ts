@@ -162,7 +162,7 @@ t.test('an object that retention has just removed stops the publication', async 
   )
   t.equal(await findPublication(db, versionId), undefined)
   t.equal((await query('select from $s.wanted_import')).length, 1, 'it is still wanted')
-  await failAttempt(db, { token, versionId }, { code: 'CW_SOURCE', message: 'x' })
+  await failAttempt(db, { token, versionId }, { code: 'CW_SOURCE', message: 'x' }, false)
   t.strictSame(await findUnswept(db, 10), [token])
 })
 

@@ -106,11 +106,15 @@ export async function noteProgress(
   })
 }
 
-/** Ends an attempt that has failed; the next one comes later with each failure in a row, up to an hour. */
+/**
+ * Ends an attempt that has failed; the next one comes later with each failure in a row, up to an hour.
+ * @param isOurs it was this server that could not go on: the next attempt comes at once
+ */
 export async function failAttempt(
   db: Database,
   attempt: { token: string; versionId: string },
   error: StoredError,
+  isOurs: boolean,
 ): Promise<void> {
   const { t } = db
   await db.query({
@@ -120,9 +124,10 @@ export async function failAttempt(
         where token = $1 and ended_at is null returning version_id
       )
       update ${t.wantedImport} as w
-      set failures = failures + 1, next_at = now() + least(10 * 2 ^ least(failures, 20), 3600) * interval '1 s'
+      set failures = failures + case when $4 then 0 else 1 end,
+        next_at = now() + case when $4 then 0 else least(10 * 2 ^ least(failures, 20), 3600) end * interval '1 s'
       from ended where w.version_id = ended.version_id and w.version_id = $2`,
-    values: [attempt.token, attempt.versionId, JSON.stringify(error)],
+    values: [attempt.token, attempt.versionId, JSON.stringify(error), isOurs],
   })
 }
 
