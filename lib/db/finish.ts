@@ -1,4 +1,4 @@
-import type { Ending } from '../base/record.ts'
+import type { Ending, StepRecord } from '../base/record.ts'
 import type { Database } from './database.ts'
 import { confirmation } from './replication-warning.ts'
 
@@ -6,11 +6,14 @@ import { confirmation } from './replication-warning.ts'
 export interface Finish extends Ending {
   readonly id: string
   readonly token: string
+  /** The record of its last step, of which nothing has been written yet; it becomes durable with the ending. */
+  readonly lastStep?: StepRecord | undefined
 }
 
 /**
- * Moves runs from `running` to `finished`, any number in one statement. Only rows that still belong to this
- * incarnation and carry the run's token are moved, and only while the incarnation is alive.
+ * Moves runs from `running` to `finished`, any number in one statement, and records their last steps. Only rows that
+ * still belong to this incarnation and carry the run's token are moved, and only while the incarnation is alive; what is
+ * not moved here leaves no step either. Nothing else has written such a step, so that its row cannot be there yet.
  *
  * Who else may touch these rows at the same time:
  * - declareLost of this incarnation: both lock the incarnation's row first, so one of them comes first; if
@@ -63,12 +66,23 @@ async function moveToFinished(
         select id from ${t.incarnation} where id = $1 and state = 'alive' for share
       ), ended as materialized (
         select *
-        from unnest($2::bigint[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[])
-          as e (id, token, outcome, reason, error, result)
+        from unnest($2::bigint[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
+            $8::smallint[], $9::text[], $10::text[], $11::text[], $12::float8[], $13::float8[], $14::integer[], $15::text[], $16::text[])
+          as e (id, token, outcome, reason, error, result,
+            position, name, kind, state, started_ms, finished_ms, exit_code, step_error, output)
       ), gone as (
         delete from ${t.running} as r using me, ended
         where r.id = ended.id and r.token = ended.token and r.incarnation = me.id
         returning r.id, r.started_at
+      ), recorded as (
+        insert into ${t.step}
+          (request_id, phase, position, name, kind, state, started_at, finished_at, exit_code, error, output)
+        select gone.id, 'step', position, name, kind, state,
+          gone.started_at + started_ms * interval '1 ms', gone.started_at + finished_ms * interval '1 ms',
+          exit_code, step_error::jsonb,
+          case when state = 'succeeded' then coalesce(output, result)::jsonb end
+        from gone join ended using (id)
+        where name is not null
       )
       insert into ${t.finished} (id, outcome, reason, error, result, incarnation, started_at)
       select gone.id, outcome, reason, error::jsonb, result::jsonb, $1, gone.started_at
@@ -82,6 +96,16 @@ async function moveToFinished(
       runs.map(run => run.reason),
       runs.map(run => run.error),
       runs.map(run => run.result),
+      runs.map(run => run.lastStep?.position),
+      runs.map(run => run.lastStep?.name),
+      runs.map(run => run.lastStep?.kind),
+      runs.map(run => run.lastStep?.state),
+      runs.map(run => run.lastStep?.startedMs),
+      runs.map(run => run.lastStep?.finishedMs),
+      runs.map(run => run.lastStep?.exitCode),
+      runs.map(run => run.lastStep?.error),
+      // Most often it is the result, which need not be sent twice.
+      runs.map(run => (run.lastStep?.output === run.result ? null : run.lastStep?.output)),
     ],
   })
   return rows.map(row => row.id)
