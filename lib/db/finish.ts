@@ -1,4 +1,5 @@
 import type { Ending, StepRecord } from '../base/record.ts'
+import { arrayLiteral } from './array-literal.ts'
 import type { Database } from './database.ts'
 import { confirmation } from './replication-warning.ts'
 
@@ -90,22 +91,24 @@ async function moveToFinished(
       returning id`,
     values: [
       incarnation,
-      runs.map(run => run.id),
-      runs.map(run => run.token),
-      runs.map(run => run.outcome),
-      runs.map(run => run.reason),
-      runs.map(run => run.error),
-      runs.map(run => run.result),
-      runs.map(run => run.lastStep?.position),
-      runs.map(run => run.lastStep?.name),
-      runs.map(run => run.lastStep?.kind),
-      runs.map(run => run.lastStep?.state),
-      runs.map(run => run.lastStep?.startedMs),
-      runs.map(run => run.lastStep?.finishedMs),
-      runs.map(run => run.lastStep?.exitCode),
-      runs.map(run => run.lastStep?.error),
+      arrayLiteral(runs.map(run => run.id)),
+      arrayLiteral(runs.map(run => run.token)),
+      arrayLiteral(runs.map(run => run.outcome)),
+      arrayLiteral(runs.map(run => run.reason)),
+      arrayLiteral(runs.map(run => run.error)),
+      arrayLiteral(runs.map(run => run.result)),
+      arrayLiteral(runs.map(run => run.lastStep?.position)),
+      arrayLiteral(runs.map(run => run.lastStep?.name)),
+      arrayLiteral(runs.map(run => run.lastStep?.kind)),
+      arrayLiteral(runs.map(run => run.lastStep?.state)),
+      arrayLiteral(runs.map(run => run.lastStep?.startedMs)),
+      arrayLiteral(runs.map(run => run.lastStep?.finishedMs)),
+      arrayLiteral(runs.map(run => run.lastStep?.exitCode)),
+      arrayLiteral(runs.map(run => run.lastStep?.error)),
       // Most often it is the result, which need not be sent twice.
-      runs.map(run => (run.lastStep?.output === run.result ? null : run.lastStep?.output)),
+      arrayLiteral(
+        runs.map(run => (run.lastStep?.output === run.result ? null : run.lastStep?.output)),
+      ),
     ],
   })
   return rows.map(row => row.id)
