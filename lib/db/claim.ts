@@ -48,7 +48,7 @@ export interface ClaimOptions {
  */
 export async function claim(db: Database, options: ClaimOptions): Promise<Claimed[]> {
   const { t } = db
-  const { rows } = await db.query<Claimed & { is_incomplete: boolean }>({
+  const { rows } = await db.query<Claimed>({
     name: `${db.schema}.claim`,
     text: `
       with me as materialized (
@@ -89,13 +89,14 @@ export async function claim(db: Database, options: ClaimOptions): Promise<Claime
         select id, $1, $4 from claimed
         returning id
       )
-      select claimed.id, claimed.lane, claimed.input, claimed.input is null as is_incomplete
+      select claimed.id, claimed.lane, claimed.input
       from claimed
       join started using (id)
       order by claimed.priority desc, claimed.id`,
     values: [options.incarnation, options.lanes, options.limit, options.token],
   })
-  const incomplete = rows.filter(row => row.is_incomplete).map(row => row.id)
+  const incomplete = rows.filter(row => row.input === null).map(row => row.id)
+  if (incomplete.length === 0) return rows
   const read = await readRest(db, incomplete)
   return rows.map(({ id, lane, input }) => ({ id, lane, ...(read.get(id) ?? { input }) }))
 }

@@ -29,15 +29,14 @@ export async function finish(
   incarnation: string,
   runs: readonly Finish[],
 ): Promise<string[]> {
+  const ids = runs.map(run => run.id)
   const moved = await moveToFinished(db, incarnation, runs)
-  if (moved.length === runs.length) return moved
-  const missing = runs.map(run => run.id).filter(id => !moved.includes(id))
-  return [...moved, ...(await findFinishedByUs(db, incarnation, missing))]
+  return moved === runs.length ? ids : findFinishedByUs(db, incarnation, ids)
 }
 
 /**
- * A finish is repeated when its answer was lost; what the first one moved is found here, and counts when the
- * synchronous standby has it too.
+ * A finish is repeated when its answer was lost; what the first one moved is found here beside what the last one did, and
+ * counts when the synchronous standby has it too.
  */
 async function findFinishedByUs(
   db: Database,
@@ -54,13 +53,14 @@ async function findFinishedByUs(
   return rows.map(row => row.id)
 }
 
+/** How many it moved: as long as that is all of them, their ids need not be read. */
 async function moveToFinished(
   db: Database,
   incarnation: string,
   runs: readonly Finish[],
-): Promise<string[]> {
+): Promise<number> {
   const { t } = db
-  const { rows } = await db.query<{ id: string }>({
+  const { rows } = await db.query<{ moved: number }>({
     name: `${db.schema}.finish`,
     text: `
       with me as materialized (
@@ -84,11 +84,13 @@ async function moveToFinished(
           case when state = 'succeeded' then coalesce(output, result)::jsonb end
         from gone join ended using (id)
         where name is not null
+      ), moved as (
+        insert into ${t.finished} (id, outcome, reason, error, result, incarnation, started_at)
+        select gone.id, outcome, reason, error::jsonb, result::jsonb, $1, gone.started_at
+        from gone join ended using (id)
+        returning 1
       )
-      insert into ${t.finished} (id, outcome, reason, error, result, incarnation, started_at)
-      select gone.id, outcome, reason, error::jsonb, result::jsonb, $1, gone.started_at
-      from gone join ended using (id)
-      returning id`,
+      select count(*)::integer as moved from moved`,
     values: [
       incarnation,
       arrayLiteral(runs.map(run => run.id)),
@@ -111,5 +113,5 @@ async function moveToFinished(
       ),
     ],
   })
-  return rows.map(row => row.id)
+  return rows[0]?.moved ?? 0
 }

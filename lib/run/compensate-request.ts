@@ -17,7 +17,7 @@ import { openContext, type Run, type RunContext } from './run-context.ts'
  */
 export async function compensateRequest(run: Run, lost: LostRun): Promise<Ending> {
   const failure = await takeBack(run, lost)
-  await run.log.flush()
+  await run.flushLog()
   run.throwIfOver()
   return failure
     ? failedEnding(failure)

@@ -48,7 +48,7 @@ export class OpenRun implements Run {
   readonly storedInput: unknown
   readonly lost: LostRun | undefined
   readonly folder: RunFolder
-  readonly log: RunLog
+  #log: RunLog | undefined
   readonly journal: StepJournal
   readonly node: string
   #stopReason: ClusterError | undefined
@@ -67,13 +67,24 @@ export class OpenRun implements Run {
     this.lost = lost
     this.node = host.node
     this.folder = new RunFolder(host.runsFolder, id, this.token)
-    const trouble = (error: unknown): void => this.tellTrouble(error)
-    this.log = new RunLog(id, piece => host.appendLog(piece), trouble)
     this.journal = new StepJournal(
       record => host.writeStep(record),
       () => monotonic() - claimedAt,
-      trouble,
+      error => this.tellTrouble(error),
     )
+  }
+
+  /** Made for the first who asks; most runs write nothing. */
+  get log(): RunLog {
+    return (this.#log ??= new RunLog(
+      this.requestId,
+      piece => this.#host.appendLog(piece),
+      error => this.tellTrouble(error),
+    ))
+  }
+
+  async flushLog(): Promise<void> {
+    await this.#log?.flush()
   }
 
   get environment(): Readonly<Record<string, string>> {

@@ -23,6 +23,8 @@ export interface Run {
   readonly outputLimit: number
   readonly pipes: PipeSupply
   readonly log: RunLog
+  /** Resolves when all that was written to the log is in the database. */
+  flushLog(): Promise<void>
   readonly journal: StepJournal
   /** Called when a function has been called or a program has been started, at the latest when a step has ended. */
   readonly onStarted: () => void

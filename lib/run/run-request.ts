@@ -16,7 +16,7 @@ export async function runRequest(run: Run): Promise<Ending> {
     await undoSteps(run, context)
     if (failure.outcome === 'failed') await doOnFailure(run, context, toldOf(failure))
   }
-  await run.log.flush()
+  await run.flushLog()
   run.throwIfOver()
   return failure ? failedEnding(failure) : succeededEnding(context)
 }

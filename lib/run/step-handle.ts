@@ -18,7 +18,8 @@ export class StepHandle<Input = unknown> implements StepRun<Input> {
   readonly compensates: string | undefined
   readonly step: string
   readonly isUnfinished: boolean
-  readonly sink: LogSink
+  readonly #title: string
+  #sink: LogSink | undefined
   readonly #mayFinish: boolean
 
   /**
@@ -44,7 +45,11 @@ export class StepHandle<Input = unknown> implements StepRun<Input> {
     this.compensates = run.lost?.requestId
     this.step = step.name
     this.isUnfinished = context.unfinished.has(step)
-    this.sink = run.log.sinkOf(about.title)
+    this.#title = about.title
+  }
+
+  get sink(): LogSink {
+    return (this.#sink ??= this.#run.log.sinkOf(this.#title))
   }
 
   get signal(): AbortSignal {

@@ -81,31 +81,22 @@ async function callFunction<Input, Output>(
 ): Promise<Output> {
   const stop = new StopWatch(run.signal, timeoutMs, title)
   try {
-    return await callUntilStopped(fn, run, stop, title)
+    stop.throwIfAsked()
+    const settling = settle(fn, contextOf(run, stop.signal))
+    run.onStarted()
+    const isWaiting = settling instanceof Promise
+    const settled = isWaiting ? await Promise.race([settling, stop.asked()]) : settling
+    stop.stopClock()
+    if (!stop.isAsked && settled) return outcomeOf(settled, title)
+    if (isWaiting && !settled && !(await settlesWithin(settling, run)))
+      await run.sink.write(
+        'system',
+        `[${title} did not end when it was stopped, and is left behind]\n`,
+      )
+    throw stop.reason
   } finally {
     stop.close()
   }
-}
-
-async function callUntilStopped<Input, Output>(
-  fn: (context: StepContext<Input>) => Output | Promise<Output>,
-  run: StepRun<Input>,
-  stop: StopWatch,
-  title: string,
-): Promise<Output> {
-  stop.throwIfAsked()
-  const settling = settle(fn, contextOf(run, stop.signal))
-  run.onStarted()
-  const settled =
-    settling instanceof Promise ? await Promise.race([settling, stop.asked()]) : settling
-  stop.stopClock()
-  if (!stop.isAsked && settled) return outcomeOf(settled, title)
-  if (!settled && !(await settlesWithin(Promise.resolve(settling), run)))
-    await run.sink.write(
-      'system',
-      `[${title} did not end when it was stopped, and is left behind]\n`,
-    )
-  throw stop.reason
 }
 
 /** What the function comes to: at once, when it does not wait for anything. */
