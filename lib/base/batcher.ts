@@ -6,6 +6,11 @@ export interface BatcherOptions<Item, Answer> {
   write(items: readonly Item[]): Promise<readonly Answer[]>
   /** How many items one write takes at the most. */
   largest: number
+  /**
+   * How many writes may be under way at the same time; another one begins beside the first only with as many items as one
+   * takes. Defaults to one, which keeps the order of the items.
+   */
+  atOnce?: number
   /** Whether a failed write may succeed when it is repeated, because only the connection failed. */
   isTransient(error: unknown): boolean
   /** Ends the repeating: whatever still waits is rejected with its reason. */
@@ -22,13 +27,13 @@ const backoff = { first: 50, longest: 1000 }
 
 /**
  * Collects items while a write is under way and sends them all with the next one: alone an item goes out at
- * once, under load one statement carries many. Items are written in the order of `add`, and again and again
- * until the write succeeds.
+ * once, under load one statement carries many. Items are written in the order of `add`, unless several writes may be
+ * under way at once, and again and again until the write succeeds.
  */
 export class Batcher<Item, Answer> {
   readonly #options: BatcherOptions<Item, Answer>
   #waiting: Waiting<Item, Answer>[] = []
-  #writing = false
+  #writing = 0
 
   constructor(options: BatcherOptions<Item, Answer>) {
     this.#options = options
@@ -38,17 +43,28 @@ export class Batcher<Item, Answer> {
   add(item: Item): Promise<Answer> {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>()
     this.#waiting.push({ item, resolve, reject })
-    if (!this.#writing) void this.#writeAll()
+    if (this.#mayWrite()) void this.#writeAll()
     return promise
   }
 
+  /** A batch that is not full waits for the write that is under way, and grows. */
+  #mayWrite(): boolean {
+    const { largest, atOnce = 1 } = this.#options
+    return this.#writing === 0 || (this.#writing < atOnce && this.#waiting.length >= largest)
+  }
+
   async #writeAll(): Promise<void> {
-    this.#writing = true
+    this.#writing++
     // What the same turn of the event loop adds goes out together.
-    await Promise.resolve()
-    while (this.#waiting.length > 0)
-      await this.#writeBatch(this.#waiting.splice(0, this.#options.largest))
-    this.#writing = false
+    if (this.#waiting.length < this.#options.largest) await Promise.resolve()
+    while (this.#isMyTurn()) await this.#writeBatch(this.#waiting.splice(0, this.#options.largest))
+    this.#writing--
+  }
+
+  /** What is less than a full batch is left to the last write that is under way. */
+  #isMyTurn(): boolean {
+    const { length } = this.#waiting
+    return length > 0 && (this.#writing === 1 || length >= this.#options.largest)
   }
 
   async #writeBatch(batch: Waiting<Item, Answer>[]): Promise<void> {

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { jitter } from './random.ts'
 
 /** What one pass asks for: the next pass after so many milliseconds, or only when somebody calls `wake`. */
@@ -62,6 +63,8 @@ export class Loop {
 
   async #pause(next: NextPass): Promise<void> {
     if (this.#woken || this.#stopped) return
+    // A timer would wait for a millisecond.
+    if (next === 0) return setImmediate()
     const { promise, resolve } = Promise.withResolvers<void>()
     const timer = next === 'when woken' ? undefined : setTimeout(resolve, next)
     this.#endPause = resolve

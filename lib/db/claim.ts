@@ -42,10 +42,13 @@ export interface ClaimOptions {
  * only when somebody else holds rows of those: a transaction that stays open must not hold up everything. Each
  * step is a materialized CTE: joined into one, some plans run the limited part more than once and take more than
  * asked.
+ *
+ * A row is deleted where it was locked, by its place in the table: a join by its key may be planned as a scan of the whole
+ * queue. Its place does not change, because a row of the queue is never updated.
  */
 export async function claim(db: Database, options: ClaimOptions): Promise<Claimed[]> {
   const { t } = db
-  const { rows } = await db.query<Claimed & { is_incomplete: boolean }>({
+  const { rows } = await db.query<Claimed>({
     name: `${db.schema}.claim`,
     text: `
       with me as materialized (
@@ -64,7 +67,7 @@ export async function claim(db: Database, options: ClaimOptions): Promise<Claime
         ) as next
         group by lane
       ), taken as materialized (
-        select locked.*
+        select locked.place
         from (
           select lane, amount from wanted
           union all
@@ -72,28 +75,28 @@ export async function claim(db: Database, options: ClaimOptions): Promise<Claime
           where lane not in (select lane from wanted)
         ) as wanted_first
         cross join lateral (
-          select lane, priority, id from ${t.queue}
+          select ctid as place from ${t.queue}
           where lane = wanted_first.lane
           order by priority desc, id limit wanted_first.amount
           for update skip locked
         ) as locked
         limit $3
       ), claimed as (
-        delete from ${t.queue} as q using taken
-        where q.lane = taken.lane and q.priority = taken.priority and q.id = taken.id
+        delete from ${t.queue} as q where ctid = any (array(select place from taken))
         returning q.id, q.lane, q.priority, q.input
       ), started as (
         insert into ${t.running} (id, incarnation, token)
         select id, $1, $4 from claimed
         returning id
       )
-      select claimed.id, claimed.lane, claimed.input, claimed.input is null as is_incomplete
+      select claimed.id, claimed.lane, claimed.input
       from claimed
       join started using (id)
       order by claimed.priority desc, claimed.id`,
     values: [options.incarnation, options.lanes, options.limit, options.token],
   })
-  const incomplete = rows.filter(row => row.is_incomplete).map(row => row.id)
+  const incomplete = rows.filter(row => row.input === null).map(row => row.id)
+  if (incomplete.length === 0) return rows
   const read = await readRest(db, incomplete)
   return rows.map(({ id, lane, input }) => ({ id, lane, ...(read.get(id) ?? { input }) }))
 }

@@ -1,4 +1,5 @@
 import type { StepRecord } from '../base/record.ts'
+import { arrayLiteral } from './array-literal.ts'
 import type { Database } from './database.ts'
 
 /**
@@ -40,18 +41,18 @@ export async function writeSteps(
         where excluded.state <> 'running'`,
     values: [
       incarnation,
-      records.map(record => record.requestId),
-      records.map(record => record.phase),
-      records.map(record => record.position),
-      records.map(record => record.name),
-      records.map(record => record.kind),
-      records.map(record => record.state),
-      records.map(record => record.startedMs),
-      records.map(record => record.finishedMs),
-      records.map(record => record.exitCode),
-      records.map(record => record.error),
-      records.map(record => record.output),
-      records.map(record => record.undoOnce),
+      arrayLiteral(records.map(record => record.requestId)),
+      arrayLiteral(records.map(record => record.phase)),
+      arrayLiteral(records.map(record => record.position)),
+      arrayLiteral(records.map(record => record.name)),
+      arrayLiteral(records.map(record => record.kind)),
+      arrayLiteral(records.map(record => record.state)),
+      arrayLiteral(records.map(record => record.startedMs)),
+      arrayLiteral(records.map(record => record.finishedMs)),
+      arrayLiteral(records.map(record => record.exitCode)),
+      arrayLiteral(records.map(record => record.error)),
+      arrayLiteral(records.map(record => record.output)),
+      arrayLiteral(records.map(record => record.undoOnce)),
     ],
   })
 }

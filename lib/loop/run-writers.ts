@@ -32,6 +32,8 @@ export function openRunWriters(options: RunWritersOptions): RunWriters {
   const plan = { largest: largestBatch, isTransient, signal }
   const finishes = new Batcher<Finish, boolean>({
     ...plan,
+    // Each run is finished once, in any order.
+    atOnce: 2,
     async write(runs) {
       const ours = new Set(await finish(db, incarnation, runs))
       onFinished([...ours])

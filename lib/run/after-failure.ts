@@ -1,9 +1,10 @@
 import type { StepPhase } from '../base/record.ts'
-import type { Step, StepRun } from '../step/step.ts'
+import type { Step } from '../step/step.ts'
 import { beginStep } from './begin-step.ts'
 import { doStep, placeOf } from './do-step.ts'
 import { errorText, type ToldFailure } from './failure.ts'
-import { stepRun, type Run, type RunContext } from './run-context.ts'
+import type { Run, RunContext } from './run-context.ts'
+import { StepHandle } from './step-handle.ts'
 
 /** Whether an undo or an on-failure step may begin: in a compensation it may have begun before. */
 export type MayBegin = (phase: StepPhase, position: number) => boolean
@@ -55,12 +56,15 @@ async function undoStep(
   step: Step<never, unknown>,
 ): Promise<void> {
   const finish = await beginStep(run, placeOf(run, 'undo', position, step))
-  const signals = { signal: run.lastSignal, force: run.lastSignal }
   const told = context.unfinished.has(step) ? { CLUSTER_UNFINISHED: '1' } : {}
-  const handle = stepRun(context, step, run.log.sinkOf(`undo ${step.name}`), signals, told)
+  const handle = new StepHandle<never>(run, context, step, {
+    title: `undo ${step.name}`,
+    mayFinish: true,
+    told,
+  })
   try {
-    run.lastSignal.throwIfAborted()
-    await step.undo?.(handle as StepRun<never>)
+    run.throwIfOver()
+    await step.undo?.(handle)
   } catch (error) {
     await finish({ state: 'failed', error: errorText(error) })
     throw error

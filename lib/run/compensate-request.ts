@@ -17,8 +17,8 @@ import { openContext, type Run, type RunContext } from './run-context.ts'
  */
 export async function compensateRequest(run: Run, lost: LostRun): Promise<Ending> {
   const failure = await takeBack(run, lost)
-  await run.log.flush()
-  run.lastSignal.throwIfAborted()
+  await run.flushLog()
+  run.throwIfOver()
   return failure
     ? failedEnding(failure)
     : { outcome: 'succeeded', reason: null, error: null, result: null }
@@ -80,7 +80,7 @@ function isUndoable(recorded: RecordedStep | undefined): boolean {
 
 /** The context as it was when the lost run ended, out of its records. */
 function recall(run: Run, lost: LostRun, input: unknown): RunContext {
-  const context = openContext(run, input)
+  const context = openContext(input)
   for (const recorded of lost.steps) {
     const step = run.process.steps[recorded.position]
     if (!step || recorded.phase !== 'step') continue

@@ -1,10 +1,11 @@
 import { toJsonText } from '../base/json.ts'
 import type { StepPhase, UndoOnce } from '../base/record.ts'
 import { ClusterError } from '../errors.ts'
-import type { Step, StepRun } from '../step/step.ts'
+import type { Step } from '../step/step.ts'
 import { beginStep } from './begin-step.ts'
 import { errorText, failureOf, type Failure } from './failure.ts'
-import { stepRun, type Run, type RunContext } from './run-context.ts'
+import type { Run, RunContext } from './run-context.ts'
+import { StepHandle } from './step-handle.ts'
 import type { StepPlace } from './step-journal.ts'
 
 /**
@@ -17,21 +18,22 @@ export async function doStep(
   phase: 'step' | 'on_failure',
   position: number,
   step: Step<never, unknown>,
-  told?: Readonly<Record<string, string>>,
+  told: Readonly<Record<string, string>> = {},
 ): Promise<Failure | undefined> {
-  const signal = phase === 'step' ? run.stepSignal : run.lastSignal
+  const mayFinish = phase === 'on_failure'
   const finish = await beginStep(run, placeOf(run, phase, position, step))
-  const signals = { signal, force: run.lastSignal }
-  const handle = stepRun(context, step, run.log.sinkOf(step.name), signals, told)
+  const handle = new StepHandle<never>(run, context, step, { title: step.name, mayFinish, told })
   let output: string
   let exitCode: number | null
   try {
-    signal.throwIfAborted()
+    if (mayFinish) run.throwIfOver()
+    else run.throwIfStopped()
     if (step.undoUnfinished) context.unfinished.add(step)
-    const returned = await step.perform(handle as StepRun<never>)
+    const returned = await step.perform(handle)
     output = toJsonText(returned, `the output of step '${step.name}'`, 'CW_RESULT_UNSERIALISABLE')
     exitCode = exitCodeOf(step, returned)
     context.outputs.set(step, returned)
+    context.lastOutput = output
     context.unfinished.delete(step)
   } catch (error) {
     run.onStarted()

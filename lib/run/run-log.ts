@@ -22,7 +22,8 @@ export class RunLog {
   #open: { step: string | null; stream: LogStream; parts: string[]; length: number } | undefined
   #timer: NodeJS.Timeout | undefined
   #unwritten = 0
-  readonly #writes = new Set<Promise<void>>()
+  /** Most runs write nothing. */
+  #writes: Set<Promise<void>> | undefined
 
   /** @param append must keep the order of its calls */
   constructor(
@@ -43,7 +44,7 @@ export class RunLog {
   /** Resolves when all that was written so far is in the database. */
   async flush(): Promise<void> {
     this.#seal()
-    await Promise.all(this.#writes)
+    if (this.#writes) await Promise.all(this.#writes)
   }
 
   async #write(step: string | null, stream: LogStream, text: string): Promise<void> {
@@ -55,7 +56,7 @@ export class RunLog {
     this.#unwritten += text.length
     if (this.#open.length >= largestPiece) this.#seal()
     else this.#timer ??= setTimeout(() => this.#seal(), lingerMs)
-    while (this.#unwritten > mostUnwritten && this.#writes.size > 0)
+    while (this.#unwritten > mostUnwritten && this.#writes && this.#writes.size > 0)
       await Promise.race(this.#writes)
   }
 
@@ -73,12 +74,13 @@ export class RunLog {
       stream,
       text: open.parts.join(''),
     }
+    const writes = (this.#writes ??= new Set())
     const write: Promise<void> = this.#append(piece)
       .catch(this.#onError)
       .finally(() => {
         this.#unwritten -= open.length
-        this.#writes.delete(write)
+        writes.delete(write)
       })
-    this.#writes.add(write)
+    writes.add(write)
   }
 }

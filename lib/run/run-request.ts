@@ -1,6 +1,4 @@
-import { toJsonText } from '../base/json.ts'
 import type { Ending } from '../base/record.ts'
-import type { Step } from '../step/step.ts'
 import { doOnFailure, undoSteps } from './after-failure.ts'
 import { doStep, placeOf } from './do-step.ts'
 import { failedEnding, failureOf, toldOf, type Failure } from './failure.ts'
@@ -18,19 +16,20 @@ export async function runRequest(run: Run): Promise<Ending> {
     await undoSteps(run, context)
     if (failure.outcome === 'failed') await doOnFailure(run, context, toldOf(failure))
   }
-  await run.log.flush()
-  run.lastSignal.throwIfAborted()
-  return failure ? failedEnding(failure) : succeededEnding(run, context)
+  await run.flushLog()
+  run.throwIfOver()
+  return failure ? failedEnding(failure) : succeededEnding(context)
 }
 
 async function doSteps(run: Run): Promise<{ context: RunContext; failure: Failure | undefined }> {
-  let context = openContext(run, run.storedInput)
+  let input = run.storedInput
   let failure: Failure | undefined
   try {
-    context = openContext(run, await parseInput(run.process, run.storedInput))
+    if (run.process.input) input = await parseInput(run.process, input)
   } catch (error) {
     failure = failureOf(error)
   }
+  const context = openContext(input)
   for (const [position, step] of run.process.steps.entries()) {
     if (failure) await run.journal.skip(placeOf(run, 'step', position, step))
     else failure = await doStep(run, context, 'step', position, step)
@@ -38,8 +37,7 @@ async function doSteps(run: Run): Promise<{ context: RunContext; failure: Failur
   return { context, failure }
 }
 
-function succeededEnding(run: Run, context: RunContext): Ending {
-  const returned = context.outputs.get(run.process.steps.at(-1) as Step<never, unknown>)
-  const result = toJsonText(returned, 'the result', 'CW_RESULT_UNSERIALISABLE')
-  return { outcome: 'succeeded', reason: null, error: null, result }
+/** The result is what the last step returned. */
+function succeededEnding({ lastOutput }: RunContext): Ending {
+  return { outcome: 'succeeded', reason: null, error: null, result: lastOutput }
 }

@@ -1,56 +1,29 @@
-import { rm } from 'node:fs/promises'
-import { monotonic } from '../base/clock.ts'
-import type { Ending, LogPiece, LostRun, StepRecord } from '../base/record.ts'
+import type { Ending, StepRecord } from '../base/record.ts'
 import { ClusterError } from '../errors.ts'
-import type { Process } from '../step/define-process.ts'
-import type { Artifacts } from '../step/artifacts.ts'
-import type { PipeSupply } from '../step/pipe-supply.ts'
-import type { StepKind } from '../step/step.ts'
 import { compensateRequest } from './compensate-request.ts'
 import { errorText } from './failure.ts'
-import { runFolder, type Run } from './run-context.ts'
-import { RunLog } from './run-log.ts'
+import { OpenRun, type ClaimedRequest, type RunHost } from './open-run.ts'
 import { runRequest } from './run-request.ts'
-import { StepJournal } from './step-journal.ts'
 
-/** A claimed request, as the claim gives it. */
-export interface ClaimedRequest {
-  readonly id: string
-  readonly process: Process
-  readonly input: unknown
-  /** What it undoes; only a compensation has it. */
-  readonly lost?: LostRun
-}
-
-export interface RunnerOptions {
-  readonly node: string
+export interface RunnerOptions extends RunHost {
   /** How many requests run at the same time at the most. */
   readonly concurrency: number
-  readonly runsFolder: string
-  readonly killGraceMs: number
-  readonly outputLimit: number
-  readonly pipes: PipeSupply
-  readonly artifacts: Artifacts
-  readonly environment: Readonly<Record<string, string>>
-  /** Each keeps the order of its calls and resolves when its item is durable. */
-  writeStep(entry: StepRecord): Promise<void>
-  appendLog(piece: LogPiece): Promise<void>
-  /** False when the run is no longer this server's. */
-  finish(run: { id: string; token: string } & Ending): Promise<boolean>
-  /** A run has begun its first step. */
-  onBegun?(): void
-  /** A step has ended, with why it failed, if it did. */
-  onStepEnd?(kind: StepKind, error: unknown): void
+  /** False when the run is no longer this server's. Resolves when the ending is durable. */
+  finish(run: EndedRun): Promise<boolean>
   onSlotFree(): void
-  /** Something went wrong that no request's record can tell. */
-  onTrouble(error: unknown, requestId: string): void
+}
+
+/** How a run has ended. */
+export interface EndedRun extends Ending {
+  readonly id: string
+  /** The claim's. */
+  readonly token: string
+  /** The record of the step that ended it, unless that is written already. */
+  readonly lastStep?: StepRecord | undefined
 }
 
 interface ActiveRun {
-  readonly steps: AbortController
-  readonly last: AbortController
-  /** Whether its first step has started. */
-  hasBegun: boolean
+  readonly run: OpenRun
   readonly done: Promise<void>
 }
 
@@ -74,7 +47,7 @@ export class Runner {
 
   /** How many of those that run have not begun their first step. */
   get startingCount(): number {
-    return [...this.#active.values()].filter(run => !run.hasBegun).length
+    return [...this.#active.values()].filter(({ run }) => !run.hasBegun).length
   }
 
   /** Whether the request runs here now. */
@@ -86,34 +59,24 @@ export class Runner {
   start(claimed: ClaimedRequest, token: string): void {
     // The answer to a claim may come after the server gave up: its requests are failed by the others.
     if (this.#isAbandoned) return
-    const steps = new AbortController()
-    const last = new AbortController()
-    const signals = { stepSignal: steps.signal, lastSignal: last.signal }
-    const run = this.#openRun(claimed, token, signals)
-    const done = this.#runToEnd(run, token).finally(() => {
-      this.#active.delete(claimed.id)
-      this.#options.onSlotFree()
-    })
-    this.#active.set(claimed.id, { steps, last, done, hasBegun: false })
+    const run = new OpenRun(this.#options, claimed, token)
+    this.#active.set(claimed.id, { run, done: this.#runToEnd(run, token) })
   }
 
   /** Ends the steps of a run; its undos still run. */
   cancel(id: string): void {
-    this.#active.get(id)?.steps.abort(new ClusterError('CW_CANCELLED', 'the request was cancelled'))
+    this.#active.get(id)?.run.stop(new ClusterError('CW_CANCELLED', 'the request was cancelled'))
   }
 
   /** Ends the steps of all runs; their undo and on-failure steps still run. */
   stopAll(reason: ClusterError): void {
-    for (const run of this.#active.values()) run.steps.abort(reason)
+    for (const { run } of this.#active.values()) run.stop(reason)
   }
 
   /** Ends everything at once: nothing more is run or recorded. */
   abandonAll(reason: ClusterError): void {
     this.#isAbandoned = true
-    for (const run of this.#active.values()) {
-      run.last.abort(reason)
-      run.steps.abort(reason)
-    }
+    for (const { run } of this.#active.values()) run.abandon(reason)
   }
 
   /** Resolves when nothing runs. */
@@ -121,86 +84,47 @@ export class Runner {
     while (this.#active.size > 0) await Promise.all([...this.#active.values()].map(run => run.done))
   }
 
-  #openRun(
-    claimed: ClaimedRequest,
-    token: string,
-    { stepSignal, lastSignal }: Pick<Run, 'stepSignal' | 'lastSignal'>,
-  ): Run {
-    const { id: requestId, process, input: storedInput, lost } = claimed
-    const { node, environment, runsFolder, killGraceMs, outputLimit, pipes, artifacts } =
-      this.#options
-    const claimedAt = monotonic()
-    const trouble = (error: unknown): void => {
-      if (!lastSignal.aborted) this.#options.onTrouble(error, requestId)
-    }
-    return {
-      requestId,
-      // The claim's token is shared by the requests of one claim; with the id it is the run's own.
-      token: `${token}:${requestId}`,
-      node,
-      process,
-      storedInput,
-      lost,
-      environment,
-      runsFolder,
-      killGraceMs,
-      outputLimit,
-      pipes,
-      artifacts,
-      log: new RunLog(requestId, piece => this.#options.appendLog(piece), trouble),
-      journal: new StepJournal(
-        entry => this.#options.writeStep(entry),
-        () => monotonic() - claimedAt,
-        trouble,
-      ),
-      onStarted: () => this.#begin(requestId),
-      onStepEnd: (kind, error) => this.#options.onStepEnd?.(kind, error),
-      stepSignal,
-      lastSignal,
-    }
-  }
-
-  #begin(id: string): void {
-    const run = this.#active.get(id)
-    if (!run || run.hasBegun) return
-    run.hasBegun = true
-    this.#options.onBegun?.()
-  }
-
-  async #runToEnd(run: Run, token: string): Promise<void> {
-    const { requestId: id, lastSignal, lost } = run
+  async #runToEnd(run: OpenRun, token: string): Promise<void> {
     try {
-      const running = lost ? compensateRequest(run, lost) : runRequest(run)
-      const ending = await running.catch((error: unknown) => {
-        if (lastSignal.aborted) throw error
-        return brokenEnding(error)
-      })
+      const ending = await this.#run(run)
       // The folder goes first: a request that has finished leaves nothing behind.
-      await this.#removeFolder(run)
-      const mine = await this.#finish({ id, token, ...ending }, lastSignal)
-      if (!mine) this.#options.onTrouble(notOurs(id), id)
+      if (run.folder.isMade) await this.#removeFolder(run)
+      const lastStep = run.journal.takeHeld()
+      const mine = await this.#finish(run, { id: run.requestId, token, ...ending, lastStep })
+      if (!mine) this.#options.onTrouble(notOurs(run.requestId), run.requestId)
     } catch (error) {
-      if (lastSignal.aborted) await this.#removeFolder(run)
-      else this.#options.onTrouble(error, id)
+      if (!run.isOver) this.#options.onTrouble(error, run.requestId)
+      else if (run.folder.isMade) await this.#removeFolder(run)
+    } finally {
+      this.#active.delete(run.requestId)
+      this.#options.onSlotFree()
     }
   }
 
-  async #removeFolder(run: Run): Promise<void> {
+  async #removeFolder({ folder, requestId }: OpenRun): Promise<void> {
+    await folder.remove().catch((error: unknown) => this.#options.onTrouble(error, requestId))
+  }
+
+  async #run(run: OpenRun): Promise<Ending> {
     try {
-      await rm(runFolder(run), { recursive: true, force: true })
+      return await (run.lost ? compensateRequest(run, run.lost) : runRequest(run))
     } catch (error) {
-      this.#options.onTrouble(error, run.requestId)
+      run.throwIfOver()
+      return brokenEnding(error)
     }
   }
 
   /** An ending that the database refuses for good becomes a failure, so that the request ends all the same. */
-  async #finish(run: { id: string; token: string } & Ending, lastSignal: AbortSignal) {
-    const { id, token } = run
-    return this.#options.finish(run).catch((error: unknown) => {
-      if (lastSignal.aborted) throw error
-      this.#options.onTrouble(error, id)
+  async #finish(run: OpenRun, ended: EndedRun): Promise<boolean> {
+    try {
+      return await this.#options.finish(ended)
+    } catch (error) {
+      run.throwIfOver()
+      run.tellTrouble(error)
+      const { id, token, lastStep } = ended
+      if (lastStep) await this.#options.writeStep(lastStep).catch(why => run.tellTrouble(why))
       return this.#options.finish({ id, token, ...brokenEnding(error) })
-    })
+    }
   }
 }
 

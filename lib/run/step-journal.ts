@@ -17,11 +17,17 @@ export type StepEnd = Pick<StepRecord, 'state'> &
  */
 const worthShowingMs = 50
 
-/** Keeps the records of one run's steps. */
+/**
+ * Keeps the records of one run's steps. What a step did is durable before the next one begins.
+ *
+ * The record of a quick step, of which nothing was written before, is held until then: when no other step follows, the
+ * run's ending takes it along, and needs no statement more.
+ */
 export class StepJournal {
   readonly #write: (record: StepRecord) => Promise<void>
   readonly #sinceClaim: MonotonicClock
   readonly #onError: (error: unknown) => void
+  #held: StepRecord | undefined
 
   /**
    * @param write must keep the order of its calls
@@ -38,29 +44,47 @@ export class StepJournal {
   }
 
   /**
-   * Notes that a step starts. The function that comes back notes its end and resolves when that is durable.
+   * Notes that a step starts, when the one before it is durable. The function that comes back notes its end and
+   * resolves when that is durable, or held.
    *
    * A step that has an undo, an undo and an on-failure step may start only when this has resolved: then it is durable
    * that they begin. Should the server be lost, its compensation knows what may have happened, and repeats nothing.
    */
   async begin(place: StepPlace): Promise<(end: StepEnd) => Promise<void>> {
+    if (this.#held) await this.#writeHeld()
     const startedMs = this.#sinceClaim()
-    const beginning: StepRecord = { ...blank, ...place, state: 'running', startedMs }
-    const isDurable = place.phase !== 'step' || place.undoOnce !== null
-    if (isDurable) await this.#record(beginning)
-    const timer = isDurable
-      ? undefined
-      : setTimeout(() => void this.#record(beginning), worthShowingMs)
+    const about = { ...blank, ...place, startedMs }
+    let isWritten = place.phase !== 'step' || place.undoOnce !== null
+    const writeBeginning = (): Promise<void> => {
+      isWritten = true
+      return this.#record({ ...about, state: 'running' })
+    }
+    if (isWritten) await writeBeginning()
+    const timer = isWritten ? undefined : setTimeout(() => void writeBeginning(), worthShowingMs)
     return async end => {
       clearTimeout(timer)
-      const finishedMs = this.#sinceClaim()
-      await this.#record({ ...blank, ...place, startedMs, finishedMs, ...end })
+      const record = { ...about, finishedMs: this.#sinceClaim(), ...end }
+      if (isWritten) await this.#record(record)
+      else this.#held = record
     }
   }
 
   /** Notes a step that is not run. */
   async skip(place: StepPlace): Promise<void> {
+    if (this.#held) await this.#writeHeld()
     await this.#record({ ...blank, ...place, state: 'skipped' })
+  }
+
+  /** The record that no step has followed, for the run's ending to take along. */
+  takeHeld(): StepRecord | undefined {
+    const held = this.#held
+    this.#held = undefined
+    return held
+  }
+
+  async #writeHeld(): Promise<void> {
+    const held = this.takeHeld()
+    if (held) await this.#record(held)
   }
 
   /** A record that cannot be written must not keep the run from going on, above all not from its undos. */

@@ -12,7 +12,7 @@ import {
 import { contextOf } from './context.ts'
 import { checkName } from './name.ts'
 import { makeStep, type Step, type StepContext, type StepRun } from './step.ts'
-import { watchStop, type StopWatch } from './stop-watch.ts'
+import { StopWatch } from './stop-watch.ts'
 
 export interface CallOptions<Input> {
   /** How long the function, and its undo, may take. Defaults to no limit. */
@@ -79,43 +79,53 @@ async function callFunction<Input, Output>(
   timeoutMs: number | undefined,
   title: string,
 ): Promise<Output> {
-  const stop = watchStop(run.signal, timeoutMs, title)
+  const stop = new StopWatch(run.signal, timeoutMs, title)
   try {
-    return await callUntilStopped(fn, run, stop, title)
+    stop.throwIfAsked()
+    const settling = settle(fn, contextOf(run, stop.signal))
+    run.onStarted()
+    const isWaiting = settling instanceof Promise
+    const settled = isWaiting ? await Promise.race([settling, stop.asked()]) : settling
+    stop.stopClock()
+    if (!stop.isAsked && settled) return outcomeOf(settled, title)
+    if (isWaiting && !settled && !(await settlesWithin(settling, run)))
+      await run.sink.write(
+        'system',
+        `[${title} did not end when it was stopped, and is left behind]\n`,
+      )
+    throw stop.reason
   } finally {
     stop.close()
   }
 }
 
-async function callUntilStopped<Input, Output>(
-  fn: (context: StepContext<Input>) => Output | Promise<Output>,
-  run: StepRun<Input>,
-  stop: StopWatch,
-  title: string,
-): Promise<Output> {
-  stop.signal.throwIfAborted()
-  const settling = settle(fn, contextOf(run, stop.signal))
-  run.onStarted()
-  const settled = await Promise.race([settling, stop.asked])
-  stop.stopClock()
-  if (!stop.signal.aborted && settled) return outcomeOf(settled, title)
-  if (!settled && !(await settlesWithin(settling, run)))
-    await run.sink.write(
-      'system',
-      `[${title} did not end when it was stopped, and is left behind]\n`,
-    )
-  throw stop.signal.reason
-}
-
-async function settle<Input, Output>(
+/** What the function comes to: at once, when it does not wait for anything. */
+function settle<Input, Output>(
   fn: (context: StepContext<Input>) => Output | Promise<Output>,
   context: StepContext<Input>,
-): Promise<Settled<Output>> {
+): Settled<Output> | Promise<Settled<Output>> {
   try {
-    return { value: await fn(context) }
+    const returned = fn(context)
+    return isThenable(returned) ? settleLater(returned) : { value: returned }
   } catch (thrown) {
     return { thrown }
   }
+}
+
+async function settleLater<Output>(promise: PromiseLike<Output>): Promise<Settled<Output>> {
+  try {
+    return { value: await promise }
+  } catch (thrown) {
+    return { thrown }
+  }
+}
+
+function isThenable<Output>(value: Output | PromiseLike<Output>): value is PromiseLike<Output> {
+  return (
+    ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
+    'then' in value &&
+    typeof value.then === 'function'
+  )
 }
 
 async function settlesWithin(

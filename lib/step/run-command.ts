@@ -7,7 +7,7 @@ import { stopTree, type ProcessTree } from './process-tree.ts'
 import { recordOutput, type OutputRecord } from './record-output.ts'
 import type { Spawn } from './spawn-failure.ts'
 import { startProgram, type Exit } from './start-program.ts'
-import { timeoutError, watchStop, type StopWatch } from './stop-watch.ts'
+import { StopWatch, timeoutError } from './stop-watch.ts'
 
 export interface CommandOutput {
   exitCode: number
@@ -49,7 +49,7 @@ const afterExitMs = 1000
  * @throws {ClusterError} CW_STEP_FAILED, CW_STEP_TIMEOUT, or the signal's reason
  */
 export async function runCommand(order: CommandOrder, host: CommandHost): Promise<CommandOutput> {
-  const stop = watchStop(host.signal, order.timeoutMs, order.title)
+  const stop = new StopWatch(host.signal, order.timeoutMs, order.title)
   try {
     return await runUntilStopped(order, host, stop)
   } finally {
@@ -63,15 +63,14 @@ async function runUntilStopped(
   stop: StopWatch,
 ): Promise<CommandOutput> {
   const cookie = randomUUID()
-  const { signal } = stop
-  const program = await startProgram(order, { pipes: host.pipes, signal, cookie })
+  const program = await startProgram(order, { pipes: host.pipes, stop, cookie })
   host.onStarted()
   const outputs = mergeOutputs(program.stdout, program.stderr)
   const record = recordOutput(host.sink, order.outputLimit)
   const recorded = recordAll(outputs, record)
   const ended = endOf(program.exited, outputs, stop)
-  await Promise.race([ended, stop.asked])
-  if (stop.signal.aborted) {
+  await Promise.race([ended, stop.asked()])
+  if (stop.isAsked) {
     const forbidden = await stopPolitely({ group: program.pid, cookie }, host)
     if (forbidden.length > 0) {
       outputs.close()
@@ -85,7 +84,7 @@ async function runUntilStopped(
   }
   const [exitCode, exitSignal] = await ended
   await recorded
-  if (stop.signal.aborted) throw stopError(order, stop, record)
+  if (stop.isAsked) throw stopError(order, stop, record)
   if (exitCode === null || !order.successCodes.includes(exitCode))
     throw exitError(order, exitCode, exitSignal, record)
   return { exitCode, stdout: record.stdout() }
@@ -140,6 +139,6 @@ function exitError(
 }
 
 function stopError(order: CommandOrder, stop: StopWatch, record: OutputRecord): unknown {
-  if (!stop.timedOut) return stop.signal.reason
+  if (!stop.timedOut) return stop.reason
   return timeoutError(order.title, order.timeoutMs, { lastLines: record.lastLines() })
 }

@@ -6,6 +6,7 @@ import { ClusterError } from '../errors.ts'
 import type { Pipe, PipeSupply } from './pipe-supply.ts'
 import { cookieName } from './process-tree.ts'
 import { explainSpawnFailure, isServersFault, type Spawn } from './spawn-failure.ts'
+import type { StopWatch } from './stop-watch.ts'
 
 export type Exit = [exitCode: number | null, signal: NodeJS.Signals | null]
 
@@ -22,19 +23,19 @@ export interface Program {
 export interface StartSettings {
   readonly pipes: Pick<PipeSupply, 'take'>
   /** When it is aborted, nothing is started. */
-  readonly signal: AbortSignal
+  readonly stop: Pick<StopWatch, 'throwIfAsked'>
   /** What the program, and all that it starts, is recognised by. */
   readonly cookie: string
 }
 
 /**
  * Starts a program in a process group of its own.
- * @throws {ClusterError} CW_STEP_FAILED when it cannot be started; or the signal's reason
+ * @throws {ClusterError} CW_STEP_FAILED when it cannot be started; or what it was stopped for
  */
 export async function startProgram(spawn: Spawn, settings: StartSettings): Promise<Program> {
   const pipes = await settings.pipes.take()
   try {
-    settings.signal.throwIfAborted()
+    settings.stop.throwIfAsked()
     const child = launch(spawn, settings.cookie, pipes)
     const { pid, nodeChildProcess } = child
     if (pid === undefined) throw await startError(spawn, (await child).code)

@@ -1,67 +1,99 @@
 import { performance } from 'node:perf_hooks'
 import { ClusterError } from '../errors.ts'
 
-/** Watches for the two reasons to stop a step before it ends: the run's signal and the step's timeout. */
-export interface StopWatch {
-  /** Aborted for either reason; the reason is the ClusterError that the step rejects with. */
-  readonly signal: AbortSignal
-  /** Resolves when the signal is aborted. */
-  readonly asked: Promise<void>
+/**
+ * Watches for the two reasons to stop a step before it ends: the run's signal and the step's timeout. Without a timeout
+ * the run's own signal says it all, and nothing is made until somebody waits.
+ */
+export class StopWatch {
+  readonly #runSignal: AbortSignal
+  readonly #timeoutMs: number | undefined
+  readonly #title: string
+  readonly #controller: AbortController | undefined
+  readonly #startedAt: number = 0
+  readonly #timer: NodeJS.Timeout | undefined
+  #clockRuns: boolean
+  #timedOut = false
+  #whenAborted: (() => void) | undefined
+
+  /**
+   * Starts to watch.
+   * @param timeoutMs none when the step may run for ever
+   * @param title what ran, for the error: `command 'sleep'`
+   */
+  constructor(runSignal: AbortSignal, timeoutMs: number | undefined, title: string) {
+    this.#runSignal = runSignal
+    this.#timeoutMs = timeoutMs
+    this.#title = title
+    this.#clockRuns = timeoutMs !== undefined
+    if (timeoutMs === undefined) return
+    this.#controller = new AbortController()
+    this.#startedAt = performance.now()
+    this.#timer = setTimeout(() => this.#stopForTimeout(), timeoutMs)
+    runSignal.addEventListener('abort', this.#stopForRun, { once: true })
+    if (runSignal.aborted) this.#stopForRun()
+  }
+
+  /** Aborted for either reason. */
+  get signal(): AbortSignal {
+    return this.#controller?.signal ?? this.#runSignal
+  }
+
+  /** Whether it is aborted. */
+  get isAsked(): boolean {
+    return this.signal.aborted
+  }
+
+  /** Why it is aborted: the ClusterError that the step rejects with. */
+  get reason(): ClusterError {
+    return toClusterError(this.signal.reason, this.#title)
+  }
+
+  /** @throws the reason when it is aborted */
+  throwIfAsked(): void {
+    if (this.isAsked) throw this.reason
+  }
+
   /** Whether the timeout was the reason. */
-  readonly timedOut: boolean
+  get timedOut(): boolean {
+    return this.#timedOut
+  }
+
+  /** Resolves when the signal is aborted. */
+  asked(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    if (this.isAsked) resolve()
+    this.#whenAborted = () => resolve()
+    this.signal.addEventListener('abort', this.#whenAborted, { once: true })
+    return promise
+  }
+
   /**
    * The work is over: the timeout no longer counts. When a blocked event loop kept the timer from
    * firing, the timeout is noticed here.
    */
-  stopClock(): void
+  stopClock(): void {
+    clearTimeout(this.#timer)
+    if (this.#clockRuns && performance.now() - this.#startedAt >= (this.#timeoutMs ?? Infinity))
+      this.#stopForTimeout()
+    this.#clockRuns = false
+  }
+
   /** Lets go of the run's signal. */
-  close(): void
-}
-
-/**
- * Starts to watch.
- * @param timeoutMs none when the step may run for ever
- * @param title what ran, for the error: `command 'sleep'`
- */
-export function watchStop(
-  runSignal: AbortSignal,
-  timeoutMs: number | undefined,
-  title: string,
-): StopWatch {
-  const startedAt = performance.now()
-  const controller = new AbortController()
-  const { signal } = controller
-  const { promise: asked, resolve } = Promise.withResolvers<void>()
-  signal.addEventListener('abort', () => resolve(), { once: true })
-  let clockRuns = timeoutMs !== undefined
-  let timedOut = false
-
-  const stopForRun = () => controller.abort(toClusterError(runSignal.reason, title))
-  const stopForTimeout = () => {
-    if (signal.aborted) return
-    timedOut = true
-    controller.abort(timeoutError(title, timeoutMs))
+  close(): void {
+    clearTimeout(this.#timer)
+    if (this.#controller) this.#runSignal.removeEventListener('abort', this.#stopForRun)
+    if (this.#whenAborted) this.signal.removeEventListener('abort', this.#whenAborted)
   }
-  const timer = timeoutMs === undefined ? undefined : setTimeout(stopForTimeout, timeoutMs)
-  runSignal.addEventListener('abort', stopForRun, { once: true })
-  if (runSignal.aborted) stopForRun()
 
-  const stopClock = () => {
-    clearTimeout(timer)
-    if (clockRuns && performance.now() - startedAt >= (timeoutMs ?? Infinity)) stopForTimeout()
-    clockRuns = false
+  readonly #stopForRun = (): void => {
+    this.#controller?.abort(toClusterError(this.#runSignal.reason, this.#title))
   }
-  return {
-    signal,
-    asked,
-    get timedOut() {
-      return timedOut
-    },
-    stopClock,
-    close() {
-      clearTimeout(timer)
-      runSignal.removeEventListener('abort', stopForRun)
-    },
+
+  #stopForTimeout(): void {
+    if (this.isAsked) return
+    this.#timedOut = true
+    this.#controller?.abort(timeoutError(this.#title, this.#timeoutMs))
   }
 }
 

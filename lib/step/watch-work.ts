@@ -1,5 +1,5 @@
 import type { StepRun } from './step.ts'
-import { watchStop } from './stop-watch.ts'
+import { StopWatch } from './stop-watch.ts'
 
 /** Does the work until the step is stopped or its time is up. */
 export async function watchWork<T>(
@@ -8,13 +8,13 @@ export async function watchWork<T>(
   title: string,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const stop = watchStop(run.signal, timeoutMs, title)
+  const stop = new StopWatch(run.signal, timeoutMs, title)
   try {
     run.onStarted()
     return await work(stop.signal)
   } catch (error) {
     // Whatever the abortion made of the work, this is why.
-    stop.signal.throwIfAborted()
+    stop.throwIfAsked()
     throw error
   } finally {
     stop.close()

@@ -11,13 +11,14 @@ function refuseTwo(items: readonly number[]) {
 }
 
 /** A batcher whose writes the test answers. */
-function openBatcher({ largest = 3 }: { largest?: number } = {}) {
+function openBatcher({ largest = 3, atOnce = 1 }: { largest?: number; atOnce?: number } = {}) {
   const writes: number[][] = []
   const answers: ((items: readonly number[]) => readonly string[] | Promise<readonly string[]>)[] =
     []
   const end = new AbortController()
   const batcher = new Batcher<number, string>({
     largest,
+    atOnce,
     signal: end.signal,
     isTransient: error => error instanceof Transient,
     write: async items => {
@@ -49,6 +50,45 @@ t.test('what comes during a write goes with the next one, in order and in pieces
     [0, 1, 2, 3, 4, 5].map(item => `answer ${item}`),
   )
   t.same(writes, [[0], [1, 2, 3], [4, 5]])
+})
+
+t.test('a second write begins beside the first with a full batch only', async t => {
+  const { batcher, writes, answers } = openBatcher({ atOnce: 2 })
+  const holds = [1, 2].map(() => Promise.withResolvers<readonly string[]>())
+  answers.push(...holds.map(hold => () => hold.promise))
+  const adding = [batcher.add(1)]
+  await new Promise(setImmediate)
+  adding.push(batcher.add(2), batcher.add(3))
+  await new Promise(setImmediate)
+  t.same(writes, [[1]], 'it waits for more')
+  adding.push(...[4, 5, 6, 7].map(item => batcher.add(item)))
+  await new Promise(setImmediate)
+  t.same(writes, [[1], [2, 3, 4]], 'and no third one')
+  holds[1]?.resolve(['two', 'three', 'four'])
+  await adding[1]
+  await new Promise(setImmediate)
+  t.same(writes, [[1], [2, 3, 4], [5, 6, 7]])
+  adding.push(batcher.add(8))
+  await new Promise(setImmediate)
+  holds[0]?.resolve(['one'])
+  const all = await Promise.all(adding)
+  t.same(all.slice(0, 4), ['one', 'two', 'three', 'four'])
+  t.same(all.at(-1), 'answer 8')
+  t.same(writes.flat(), [1, 2, 3, 4, 5, 6, 7, 8], 'each is written once')
+})
+
+t.test('with two writes at once, what one turn adds is written once and none is empty', async t => {
+  const { batcher, writes } = openBatcher({ atOnce: 2 })
+  const items = Array.from({ length: 10 }, (_, item) => item)
+  t.same(
+    await Promise.all(items.map(item => batcher.add(item))),
+    items.map(item => `answer ${item}`),
+  )
+  t.same(
+    writes.flat().toSorted((a, b) => a - b),
+    items,
+  )
+  t.ok(writes.every(({ length }) => length > 0))
 })
 
 t.test('items of one turn go together', async t => {

@@ -122,3 +122,53 @@ t.test('steps of a run that is over, or of somebody else, are dropped', async t 
   t.same((await getRequest(db, run.id))?.steps, [])
   t.same((await getRequest(db, foreign.id))?.steps, [])
 })
+
+t.test(
+  'the last step is recorded with the ending, by the clock of the claim, and once',
+  async t => {
+    const { db, server, run } = await openRun(t)
+    const about = { name: 'last', position: 3, state: 'succeeded', finishedMs: 5 } as const
+    const ended = { ...success(run), lastStep: stepRecord(run.id, about) }
+    t.same(await finish(db, server, [ended]), [run.id])
+    t.same(await finish(db, server, [ended]), [run.id])
+    const { steps, startedAt } = (await getRequest(db, run.id)) ?? {}
+    t.match(steps, [{ name: 'last', state: 'succeeded', output: { done: true } }])
+    t.equal(steps?.length, 1)
+    const { rows } = await db.query({
+      text: `
+      select extract(epoch from s.started_at - f.started_at) * 1000 as started,
+        extract(epoch from s.finished_at - f.started_at) * 1000 as finished
+      from ${db.t.step} as s join ${db.t.finished} as f on f.id = s.request_id`,
+    })
+    t.match(rows, [{ started: /^1\.0+$/, finished: /^5\.0+$/ }])
+    t.ok(startedAt)
+  },
+)
+
+t.test(
+  'an output that is not the result is recorded as it is, and a failed step has none',
+  async t => {
+    const { db, lane, server, run } = await openRun(t)
+    const other = await addRun(db, server, lane)
+    const succeeded = stepRecord(run.id, { state: 'succeeded', output: '[1]' })
+    const failed = stepRecord(other.id, { state: 'failed', error: '{"message":"no"}', exitCode: 3 })
+    await finish(db, server, [
+      { ...success(run), lastStep: succeeded },
+      { ...success(other), lastStep: failed },
+    ])
+    t.match((await getRequest(db, run.id))?.steps, [{ state: 'succeeded', output: [1] }])
+    t.match((await getRequest(db, other.id))?.steps, [
+      { state: 'failed', output: null, exitCode: 3, error: { message: 'no' } },
+    ])
+  },
+)
+
+t.test('a run that is not moved leaves no step', async t => {
+  const { db, server, run } = await openRun(t)
+  const lastStep = stepRecord(run.id, { state: 'succeeded' })
+  await finish(db, server, [{ ...success({ id: run.id, token: randomUUID() }), lastStep }])
+  t.same((await getRequest(db, run.id))?.steps, [])
+  await declareLost(db, server, 'other')
+  await finish(db, server, [{ ...success(run), lastStep }])
+  t.same((await getRequest(db, run.id))?.steps, [])
+})

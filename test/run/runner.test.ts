@@ -1,3 +1,4 @@
+import { existsSync, writeFileSync } from 'node:fs'
 import t from 'tap'
 import { ClusterError } from '../../lib/errors.ts'
 import { call, defineProcess } from '../../lib/index.ts'
@@ -7,6 +8,8 @@ import { noArtifacts } from '../support/no-artifacts.ts'
 
 function makeRunner(t: Parameters<typeof makePipes>[0]) {
   const finished: { id: string; outcome: string }[] = []
+  const lastSteps: (string | undefined)[] = []
+  const written: string[] = []
   const troubles: string[] = []
   let refusals = 0
   const runner = new Runner({
@@ -18,11 +21,13 @@ function makeRunner(t: Parameters<typeof makePipes>[0]) {
     pipes: makePipes(t),
     artifacts: noArtifacts,
     environment: {},
-    writeStep: async () => {
+    writeStep: async ({ name }) => {
+      written.push(name)
       throw new Error('this record cannot be written')
     },
     appendLog: async () => undefined,
-    async finish({ id, outcome, result }) {
+    async finish({ id, outcome, result, lastStep }) {
+      lastSteps.push(lastStep?.name)
       if (result === '"refuse me"' && refusals++ === 0) throw new Error('this result is refused')
       finished.push({ id, outcome })
       return true
@@ -30,7 +35,7 @@ function makeRunner(t: Parameters<typeof makePipes>[0]) {
     onSlotFree: () => undefined,
     onTrouble: error => troubles.push(error instanceof Error ? error.message : String(error)),
   })
-  return { runner, finished, troubles }
+  return { runner, finished, lastSteps, written, troubles }
 }
 
 t.test('what is claimed after the server gave up is not started', async t => {
@@ -65,10 +70,46 @@ t.test('a record that cannot be written keeps no undo from running', async t => 
 })
 
 t.test('an ending that is refused for good becomes a failure', async t => {
-  const { runner, finished, troubles } = makeRunner(t)
+  const { runner, finished, lastSteps, written, troubles } = makeRunner(t)
   const process = defineProcess({ name: 'p', steps: [call('one', () => 'refuse me')] })
   runner.start({ id: '1', process, input: {} }, 'token')
   await runner.drain()
   t.same(finished, [{ id: '1', outcome: 'failed' }])
   t.ok(troubles.includes('this result is refused'))
+  t.same(written, ['one'], 'its last step is written without it')
+  t.same(lastSteps, ['one', undefined])
+})
+
+t.test(
+  'the record of the last step goes with the ending, that of each other one before',
+  async t => {
+    const { runner, lastSteps, written } = makeRunner(t)
+    const process = defineProcess({
+      name: 'p',
+      steps: [call('one', () => 1), call('two', () => 2)],
+    })
+    runner.start({ id: '1', process, input: {} }, 'token')
+    await runner.drain()
+    t.same(written, ['one'])
+    t.same(lastSteps, ['two'])
+  },
+)
+
+t.test('the run has a folder only when a step asks for it, and leaves none', async t => {
+  const { runner, finished, troubles } = makeRunner(t)
+  const folders: string[] = []
+  const process = defineProcess({
+    name: 'p',
+    steps: [
+      call('one', async ({ workFolder }) => {
+        folders.push(await workFolder())
+        writeFileSync(`${folders[0]}/left.txt`, 'left')
+      }),
+    ],
+  })
+  runner.start({ id: '1', process, input: {} }, 'token')
+  await runner.drain()
+  t.match(finished, [{ outcome: 'succeeded' }])
+  t.same(troubles, [])
+  t.notOk(existsSync(folders[0] ?? ''))
 })

@@ -1,6 +1,7 @@
 import t from 'tap'
 import type { StepRecord } from '../../lib/base/record.ts'
 import { StepJournal, type StepPlace } from '../../lib/run/step-journal.ts'
+import { until } from '../support/until.ts'
 
 const place: StepPlace = {
   requestId: '1',
@@ -51,11 +52,57 @@ for (const [what, about] of Object.entries(others))
     t.match(written, [{ state: 'running' }, { ...about, state: 'succeeded', finishedMs: 5 }])
   })
 
-t.test('any other step begins at once, and a quick one is recorded once', async t => {
+t.test(
+  'any other step begins at once, and the record of a quick one is held for the ending',
+  async t => {
+    const { journal, written } = openJournal()
+    const end = await journal.begin(place)
+    await end({ state: 'succeeded' })
+    t.same(written, [])
+    t.match(journal.takeHeld(), { name: 'one', state: 'succeeded', startedMs: 5, finishedMs: 5 })
+    t.equal(journal.takeHeld(), undefined)
+  },
+)
+
+t.test('what is held is durable before the next step begins, and written once', async t => {
+  const { journal, written, makeDurable } = openJournal()
+  const end = await journal.begin(place)
+  await end({ state: 'succeeded' })
+  let hasBegun = false
+  const beginning = journal.begin({ ...place, position: 1, name: 'two' }).then(endOfNext => {
+    hasBegun = true
+    return endOfNext
+  })
+  await new Promise(setImmediate)
+  t.match(written, [{ name: 'one', state: 'succeeded' }])
+  t.equal(hasBegun, false)
+  makeDurable()
+  await (
+    await beginning
+  )({ state: 'succeeded' })
+  t.match(journal.takeHeld(), { name: 'two' })
+  t.equal(written.length, 1)
+})
+
+t.test('what is held is written before a step is skipped', async t => {
   const { journal, written, makeDurable } = openJournal()
   const end = await journal.begin(place)
   makeDurable()
+  await end({ state: 'failed' })
+  await journal.skip({ ...place, position: 1, name: 'two' })
+  t.match(written, [
+    { name: 'one', state: 'failed' },
+    { name: 'two', state: 'skipped' },
+  ])
+  t.equal(journal.takeHeld(), undefined)
+})
+
+t.test('the end of a step that was seen running is written, and not held', async t => {
+  const { journal, written, makeDurable } = openJournal()
+  makeDurable()
+  const end = await journal.begin(place)
+  await until(async () => written.length === 1)
   await end({ state: 'succeeded' })
-  t.match(written, [{ state: 'succeeded' }])
-  t.equal(written.length, 1)
+  t.match(written, [{ state: 'running' }, { state: 'succeeded' }])
+  t.equal(journal.takeHeld(), undefined)
 })

@@ -103,7 +103,11 @@ function stopSignal({ title, timeoutMs }: ProgramOrder, outer: AbortSignal) {
 
 async function start(order: ProgramOrder, signal: AbortSignal, cookie: string) {
   try {
-    return await startProgram(order, { pipes: noPipes, signal, cookie })
+    return await startProgram(order, {
+      pipes: noPipes,
+      stop: { throwIfAsked: () => signal.throwIfAborted() },
+      cookie,
+    })
   } catch (error) {
     signal.throwIfAborted()
     throw sourceFailure(`${order.title} cannot be started: ${messageOf(error)}`, error)

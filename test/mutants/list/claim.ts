@@ -20,8 +20,7 @@ export const claimMutants: readonly Mutant[] = [
     story: 'under some plans the limited part runs more than once, and more is claimed than asked',
     seen: ['saurabhnanda/odd-jobs#115', 'QueueClassic/queue_classic#320'],
     file,
-    find: `using taken
-        where q.lane = taken.lane and q.priority = taken.priority and q.id = taken.id`,
+    find: `where ctid = any (array(select place from taken))`,
     replace: `
         where exists (select from me) and q.id in (
           select id from \${t.queue} where lane = any ($2)

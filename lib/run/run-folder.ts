@@ -1,0 +1,47 @@
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ClusterError, messageOf } from '../errors.ts'
+
+/** The folder of one run: made when a step first asks for it, removed when the run ends. */
+export class RunFolder {
+  readonly #path: () => string
+  #isMade = false
+
+  /** Whether a step has asked for it. */
+  get isMade(): boolean {
+    return this.#isMade
+  }
+
+  /** @param runsFolder where it is made */
+  constructor(runsFolder: string, requestId: string, token: string) {
+    // Servers of several installations may share a data folder, so the id alone does not tell runs apart.
+    this.#path = () => join(runsFolder, `${requestId}-${token.slice(0, 8)}`)
+  }
+
+  /**
+   * Makes it unless it is there.
+   * @throws {ClusterError} CW_STEP_FAILED
+   */
+  async make(): Promise<string> {
+    this.#isMade = true
+    const path = this.#path()
+    await mkdir(path, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+      throw folderError(error)
+    })
+    return path
+  }
+
+  /** Removes it with all that is in it. */
+  async remove(): Promise<void> {
+    await rm(this.#path(), { recursive: true, force: true })
+  }
+}
+
+function folderError(cause: unknown): ClusterError {
+  const systemCode = cause instanceof Error && 'code' in cause ? String(cause.code) : undefined
+  return new ClusterError(
+    'CW_STEP_FAILED',
+    `the server could not make a folder for the run: ${messageOf(cause)}`,
+    { cause, systemCode, serverFault: true },
+  )
+}
