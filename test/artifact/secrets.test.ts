@@ -29,7 +29,6 @@ t.test('secrets are masked in each form in which they appear', async t => {
   const masker = new Masker()
   const value = 'p@ss/w"rd+é\nsecond line'
   t.equal(masker.add(value), value)
-  const base64 = (text: string): string => Buffer.from(text).toString('base64')
   const first = 'p@ss/w"rd+é'
   const forms = [
     value,
@@ -55,3 +54,7 @@ t.test('a secret that contains another one is masked as a whole', async t => {
   masker.add('outer-inner-outer')
   t.equal(masker.mask('outer-inner-outer'), '***')
 })
+
+function base64(text: string): string {
+  return Buffer.from(text).toString('base64')
+}
