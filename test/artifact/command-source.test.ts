@@ -52,6 +52,14 @@ t.test(
   },
 )
 
+t.test('what a program leaves running is stopped, and its outputs are not waited for', async t => {
+  const script = sh('sleep 1000 & setsid sleep 1000 & echo $!')
+  const { names } = openSource(t, { type: 'command', list: script, fetch: ['true'] })
+  const [pid] = await names()
+  t.match(pid, /^\d+$/)
+  t.notOk(isRunning(Number(pid)))
+})
+
 t.test('a link that a program leaves behind is refused', async t => {
   const fetching = sh('ln -s /etc/passwd "$CLUSTER_TARGET/link"')
   const { fetch } = openSource(t, { type: 'command', list: ['true'], fetch: fetching })

@@ -49,7 +49,7 @@ t.test('a link and a pipe in a version are refused', async t => {
   const path = t.testdir({ 1: { a: '' }, 2: { a: '' }, 3: { a: '' }, secret: 'x' })
   await symlink('../secret', join(path, '1/link'))
   await symlink('..', join(path, '2/folder'))
-  execFileSync('mkfifo', [join(path, '3/pipe')])
+  execFileSync('sh', ['-c', 'mkfifo 3/pipe'], { cwd: path })
   const { fetch } = openSource(t, { type: 'folder', path })
   for (const version of ['1', '2', '3'])
     await t.rejects(fetch(version), { code: 'CW_ARTIFACT_REFUSED' }, version)

@@ -14,12 +14,12 @@ export interface OpenedSource {
   /** What the source has logged, secrets masked. */
   readonly log: string[]
   /** A context of its own for each use. */
-  context(): Promise<SourceContext>
-  list(): Promise<FoundVersion[]>
-  names(): Promise<string[]>
+  readonly context: () => Promise<SourceContext>
+  readonly list: () => Promise<FoundVersion[]>
+  readonly names: () => Promise<string[]>
   /** Fetches a version that is listed now. */
-  fetch(name: string): Promise<{ folder: string; receiver: FolderReceiver }>
-  abort(reason: Error): void
+  readonly fetch: (name: string) => Promise<{ folder: string; receiver: FolderReceiver }>
+  readonly abort: (reason: Error) => void
 }
 
 /** A source as a server uses it. */

@@ -33,8 +33,9 @@ export function answerFrom(
   return (request, response) => {
     const path = (request.url ?? '').split('?')[0] ?? ''
     const body = find()[path]
-    if (body === undefined) return void response.writeHead(404).end()
     const isRaw = typeof body === 'string' || Buffer.isBuffer(body)
-    response.writeHead(200, headers).end(isRaw ? body : JSON.stringify(body))
+    response
+      .writeHead(body === undefined ? 404 : 200, headers)
+      .end(isRaw ? body : JSON.stringify(body))
   }
 }

@@ -78,7 +78,7 @@ async function unpackPacked(
       throw refuse('the archive', `it has more than ${order.limits.bytes} bytes`)
   })
   const unpacker = unpackerOf(packing)
-  const signal = AbortSignal.any([order.signal])
+  const { signal } = order
   const flowing = pipeline(createReadStream(file), packed, unpacker, unpacked, { signal })
   // Who reads hears of it first; an end before its time is no failure of the archive.
   flowing.catch(() => undefined)

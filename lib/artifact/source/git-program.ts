@@ -17,6 +17,8 @@ const settings = [
   ['uploadpack.packObjectsHook', ''],
 ] as const
 
+const peeled = '^{}'
+
 /** Git, for one repository, in a work folder of its own. */
 export class Git {
   readonly #url: string
@@ -47,16 +49,10 @@ export class Git {
 
   /** The refs of a kind, such as `refs/tags/`, with the commits that they mean. */
   async listRefs(kind: string): Promise<Map<string, string>> {
-    const output = await this.#run('ls-remote', ['--refs', '--', this.#url, `${kind}*`])
-    const refs = refsOf(output)
-    if (kind !== 'refs/tags/' || refs.size === 0) return refs
-    // A tag with a message is an object of its own; the list without --refs has its commit, too.
-    const peeled = refsOf(await this.#run('ls-remote', ['--', this.#url, `${kind}*`]))
-    for (const name of refs.keys()) {
-      const commit = peeled.get(`${name}^{}`) ?? peeled.get(name)
-      if (commit) refs.set(name, commit)
-    }
-    return refs
+    const all = refsOf(await this.#run('ls-remote', ['--', this.#url, `${kind}*`]))
+    const names = [...all.keys()].filter(name => name.startsWith(kind) && !name.endsWith(peeled))
+    // A tag with a message is an object of its own; the commit that it means stands in a line of its own.
+    return new Map(names.map(name => [name, all.get(`${name}${peeled}`) ?? all.get(name) ?? '']))
   }
 
   /** The last commits of a branch, the oldest first. */

@@ -60,10 +60,10 @@ export const httpIndexSource: SourceType = {
   type: 'http-index',
   open(given) {
     const options = readOptions('http-index', form, given)
-    if (options.format !== 'html' && options.file === undefined && options.format !== undefined)
+    if (options.file === undefined && (options.format === 'json' || options.format === 'text'))
       throw wrongOption(
         'source.file',
-        `source.file is missing: where is the file of a version that the index lists?`,
+        'source.file is missing: where is the file of a version that the index lists?',
       )
     return openIndex(options)
   },

@@ -25,8 +25,8 @@ const longestLine = 2000
 const noPipes = { take: () => Promise.resolve([]) }
 
 /**
- * Runs a program to its end; `read` takes what it prints, and what it complains of goes to the log. When the signal is
- * aborted, or the time is up, it is stopped with everything that it has started.
+ * Runs a program to its end; `read` takes what it prints, and what it complains of goes to the log. When it has ended, the
+ * signal is aborted, or the time is up, everything that it has started is stopped.
  * @throws {ClusterError} CW_SOURCE when it fails, with its last lines; or what `read` threw
  */
 export async function runProgram<T>(
@@ -43,6 +43,8 @@ export async function runProgram<T>(
   }
   signal.addEventListener('abort', stop, { once: true })
   if (signal.aborted) stop()
+  // What it leaves behind would keep its outputs open, and go on writing while we read.
+  void exited.then(stop)
   const lines = keepLastLines()
   const complaints = readLines(stderr, line => {
     lines.add('stderr', `${line}\n`)
