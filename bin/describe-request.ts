@@ -1,5 +1,5 @@
 import { styleText } from 'node:util'
-import type { RequestRecord, StepStatus, StoredError } from '../lib/db/status.ts'
+import type { RequestRecord, StepStatus, StoredError, TakenVersion } from '../lib/db/status.ts'
 import { showMoment, showTook } from './moment.ts'
 import { toJson } from './output.ts'
 import { printable, printableLine } from './printable.ts'
@@ -20,6 +20,7 @@ export async function describeRequest(record: RequestRecord): Promise<string> {
     ['finished', showMoment(record.finishedAt)],
     ['took', showTook(record.startedAt, record.finishedAt)],
     ['input', toJson(record.input, 0)],
+    ['versions', record.versions.map(showVersion).join(', ')],
     ['result', record.result === null ? '' : toJson(record.result, 0)],
     ['error', showError(record.error)],
   ]
@@ -34,6 +35,10 @@ export async function describeRequest(record: RequestRecord): Promise<string> {
 export function outcomeOf(record: Pick<RequestRecord, 'state' | 'outcome' | 'reason'>): string {
   const { state, outcome, reason } = record
   return reason === null ? (outcome ?? state) : `${outcome ?? state} (${reason})`
+}
+
+function showVersion({ component, version, asked }: TakenVersion): string {
+  return `${component} ${version}${asked === version ? '' : ` (${asked})`}`
 }
 
 function showError(error: StoredError | null): string {

@@ -37,6 +37,7 @@ export type {
   RequestSummary,
   StepStatus,
   StoredError,
+  TakenVersion,
 } from './db/status.ts'
 export type { BatchOptions, RequestOptions, RequestToEnqueue } from './enqueue.ts'
 export type {

@@ -60,6 +60,16 @@ export interface RequestRecord extends RequestSummary {
   result: unknown
   /** In the order in which they ran: the process's steps, then undos, then on-failure steps. */
   steps: StepStatus[]
+  /** Which versions of components it has taken, and what it had asked for. */
+  versions: TakenVersion[]
+}
+
+/** A version that a run has taken. */
+export interface TakenVersion {
+  component: string
+  /** `^1.4`, or `latest with passed-qa`. */
+  asked: string
+  version: string
 }
 
 export interface ListFilter {
@@ -94,7 +104,15 @@ export async function getRequest(db: Database, id: string): Promise<RequestRecor
         case when phase = 'undo' then -position else position end, attempt`,
     values: [id],
   })
-  return { ...record, steps: steps.rows }
+  const versions = await db.query<TakenVersion>({
+    text: `
+      select c.name as component, u.spec as asked, v.name as version
+      from ${db.t.versionUse} u join ${db.t.component} c on c.id = u.component_id
+      join ${db.t.version} v on v.id = u.version_id
+      where u.request_id = $1 order by c.name, u.spec`,
+    values: [id],
+  })
+  return { ...record, steps: steps.rows, versions: versions.rows }
 }
 
 /** Requests, newest first. The page is chosen on the narrow tables; only its rows are then looked up in the view. */

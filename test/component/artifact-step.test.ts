@@ -60,6 +60,7 @@ t.test('a step gets the version that is asked for, whole', async t => {
         { name: 'artifact app', kind: 'artifact', output: { files: 2, version: name } },
         { name: 'read' },
       ],
+      versions: [{ component: 'app', asked: version, version: name }],
     })
   t.match(await run(look, '^3'), {
     outcome: 'failed',

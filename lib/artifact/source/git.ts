@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { credentialForms } from '../web/credentials.ts'
+import { credentialForms, type CredentialOptions } from '../web/credentials.ts'
 import { unpackTar } from '../archive/unpack-tar.ts'
 import { sourceFailure } from '../refuse.ts'
 import type { FoundVersion, Source, SourceType } from '../source.ts'
@@ -36,7 +36,14 @@ const form = z.strictObject({
   sshKey: secretForm.optional(),
 })
 
-export type GitOptions = z.output<typeof form>
+export interface GitOptions extends Pick<CredentialOptions, 'token' | 'login'> {
+  readonly url: string
+  readonly versions: 'tags' | 'branches' | 'commits'
+  readonly pattern: string
+  readonly branch?: string | undefined
+  readonly count: number
+  readonly sshKey?: { readonly secret: string } | undefined
+}
 
 const commitId = /^[0-9a-f]{40}(?:[0-9a-f]{24})?$/
 const ref = z.object({

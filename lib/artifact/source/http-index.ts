@@ -1,6 +1,11 @@
 import { z } from 'zod'
 import { readChecksum, type Checksum } from '../web/checksum.ts'
-import { credentialForms, readCredentials, type CredentialOptions } from '../web/credentials.ts'
+import {
+  credentialForms,
+  readCredentials,
+  type CredentialForms,
+  type CredentialOptions,
+} from '../web/credentials.ts'
 import { get } from '../web/get.ts'
 import { parseJsonPath, valuesAt, type JsonPath } from '../web/json-path.ts'
 import { readText } from '../web/read-body.ts'
@@ -12,12 +17,25 @@ import { loadVersion } from './load-version.ts'
 import { httpUrl, readOptions, wrongOption } from './read-options.ts'
 import { fillPattern, orderVersions, readPattern, type NamePattern } from './version-names.ts'
 
-export const jsonPath = z
+export const jsonPath: z.ZodString = z
   .string()
   .refine(text => parseJsonPath(text) !== undefined, 'expected a path such as releases[*].version')
 
+interface FileForms extends CredentialForms {
+  readonly checksum: z.ZodOptional<
+    z.ZodUnion<
+      readonly [
+        z.ZodObject<{ url: z.ZodString }, z.core.$strict>,
+        z.ZodObject<{ field: z.ZodString }, z.core.$strict>,
+      ]
+    >
+  >
+  readonly unpack: z.ZodOptional<z.ZodBoolean>
+  readonly strip: z.ZodDefault<z.ZodInt>
+}
+
 /** What is said of the files of versions, wherever the list of versions comes from. */
-export const fileForms = {
+export const fileForms: FileForms = {
   checksum: z
     .union([z.strictObject({ url: httpUrl }), z.strictObject({ field: jsonPath })])
     .optional(),

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { isArchiveName } from '../archive/unpack-archive.ts'
 import { readChecksum } from '../web/checksum.ts'
-import { credentialForms } from '../web/credentials.ts'
+import { credentialForms, type CredentialForms } from '../web/credentials.ts'
 import { readText } from '../web/read-body.ts'
 import { createHash } from 'node:crypto'
 import { refuse, sourceFailure } from '../refuse.ts'
@@ -12,7 +12,20 @@ import { loadVersion } from './load-version.ts'
 import { Registry } from './oci-registry.ts'
 import { orderVersions, readPattern } from './version-names.ts'
 
-export const ociForm = z.strictObject({
+type OciForm = z.ZodObject<
+  {
+    url: z.ZodString
+    pattern: z.ZodDefault<z.ZodString>
+    plainHttp: z.ZodDefault<z.ZodBoolean>
+    unpack: z.ZodOptional<z.ZodBoolean>
+    strip: z.ZodDefault<z.ZodInt>
+    token: CredentialForms['token']
+    login: CredentialForms['login']
+  },
+  z.core.$strict
+>
+
+export const ociForm: OciForm = z.strictObject({
   url: z
     .string()
     .regex(
@@ -27,7 +40,7 @@ export const ociForm = z.strictObject({
   login: credentialForms.login,
 })
 
-export type OciOptions = z.output<typeof ociForm>
+export type OciOptions = z.output<OciForm>
 
 const layer = z.object({
   mediaType: z.string(),

@@ -28,12 +28,14 @@ export function wrongOption(field: string, message: string): ClusterError {
 }
 
 /** `{ secret: NAME }`: a value that only the servers have. */
-export const secretForm = z.strictObject({
+export type SecretForm = z.ZodObject<{ secret: z.ZodString }, z.core.$strict>
+
+export const secretForm: SecretForm = z.strictObject({
   secret: z.string().regex(/^[A-Z][A-Z0-9_]{0,99}$/, 'expected a name of A-Z, 0-9 and _'),
 })
 
 /** A URL of a web server. Credentials are secrets, and stand in options of their own. */
-export const httpUrl = z.string().refine(text => {
+export const httpUrl: z.ZodString = z.string().refine(text => {
   const url = URL.parse(text.replaceAll(/[{}]/g, 'x'))
   const isHttp = url?.protocol === 'http:' || url?.protocol === 'https:'
   return isHttp && url.username === '' && url.password === ''

@@ -1,9 +1,19 @@
 import { z } from 'zod'
-import { secretForm } from '../source/read-options.ts'
+import { secretForm, type SecretForm } from '../source/read-options.ts'
 import type { SourceContext } from '../source.ts'
 
+export interface CredentialForms {
+  readonly token: z.ZodOptional<SecretForm>
+  readonly login: z.ZodOptional<
+    z.ZodObject<{ user: z.ZodString; password: SecretForm }, z.core.$strict>
+  >
+  readonly headers: z.ZodOptional<
+    z.ZodRecord<z.ZodString, z.ZodUnion<readonly [z.ZodString, SecretForm]>>
+  >
+}
+
 /** How a source shows who it is; for each type that speaks HTTP. */
-export const credentialForms = {
+export const credentialForms: CredentialForms = {
   token: secretForm.optional(),
   login: z
     .strictObject({

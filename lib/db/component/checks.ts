@@ -1,6 +1,6 @@
 import type { Database } from '../database.ts'
 import type { LockSession } from '../lock-session.ts'
-import { isHeld } from '../locks.ts'
+import { heldNumbers } from '../locks.ts'
 import type { StoredError } from '../status.ts'
 import type { ComponentRow } from './components.ts'
 
@@ -20,12 +20,13 @@ export async function findDueChecks(db: Database, types: readonly string[]): Pro
   const { rows } = await db.query<{ id: number; name: string; wait_ms: number }>({
     name: `${db.schema}.find-due-checks`,
     text: `
+      with held as materialized (${heldNumbers(t, 'component')})
       select c.id, c.name,
         case when s.is_asked then 0
           else extract(epoch from s.due_at - clock_timestamp()) * 1000 end::float8 as wait_ms
       from ${t.checkSchedule} s join ${t.component} c on c.id = s.component_id
       where c.source_type = any ($1) and (s.is_asked or s.due_at is not null)
-        and not ${isHeld(t, 'component', 'c.id')}
+        and c.id not in (select number from held)
       order by wait_ms limit 50`,
     values: [types],
   })

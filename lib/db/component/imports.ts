@@ -1,6 +1,6 @@
 import type { Database } from '../database.ts'
 import type { LockSession } from '../lock-session.ts'
-import { isHeld } from '../locks.ts'
+import { heldNumbers } from '../locks.ts'
 import type { StoredError } from '../status.ts'
 import type { ComponentRow } from './components.ts'
 import { lockVersion } from './publish.ts'
@@ -32,12 +32,13 @@ export async function findDueImports(
   const { rows } = await db.query<WantedRow>({
     name: `${db.schema}.find-due-imports`,
     text: `
+      with held as materialized (${heldNumbers(t, 'version')})
       select v.id, v.name, v.ref, c.id as component_id, c.name as component, c.definition,
         (extract(epoch from w.next_at - clock_timestamp()) * 1000)::float8 as wait_ms
       from ${t.wantedImport} w
       join ${t.version} v on v.id = w.version_id
       join ${t.component} c on c.id = v.component_id
-      where not c.paused and c.source_type = any ($1) and not ${isHeld(t, 'version', 'v.id')}
+      where not c.paused and c.source_type = any ($1) and v.id not in (select number from held)
       order by w.next_at, v.id limit $2 + 1`,
     values: [types, limit],
   })
