@@ -3,6 +3,7 @@ import { readSecretFrom } from './artifact/secrets.ts'
 import type { SourceType } from './artifact/source.ts'
 import { sourceTypes } from './artifact/source-types.ts'
 import type { Logger } from './base/logger.ts'
+import { Loop } from './base/loop.ts'
 import { appendImportLog } from './db/component/log.ts'
 import type { Database } from './db/database.ts'
 import { wakeServers } from './db/wake.ts'
@@ -89,12 +90,21 @@ export function startComponents(setup: ComponentsSetup): StartedComponents {
     checks.wake()
     imports.wake()
   }
-  access.probe().then(look, (error: unknown) => onError(error, 'store'))
+  const probing = new Loop({
+    name: 'store',
+    async pass() {
+      await access.probe()
+      look()
+      return 'when woken'
+    },
+    onError,
+  })
+  probing.start()
   return {
     wake: look,
     async stop() {
       const reason = new ClusterError('CW_STOPPED', 'the server was stopped')
-      await Promise.all([checks.stop(reason), imports.stop(reason), sweep.stop()])
+      await Promise.all([probing.stop(), checks.stop(reason), imports.stop(reason), sweep.stop()])
       await store.close()
     },
   }

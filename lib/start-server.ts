@@ -90,7 +90,10 @@ export async function startServer(parts: Parts): Promise<StartedServer> {
       events: parts.componentEvents,
       environment: environmentOf(settings.passEnv),
       mayBegin: () => server.mayBegin,
-      onStoreTrouble: error => server.noteStore(error),
+      // Without its own database a server does nothing anyway, and others watch for that.
+      onStoreTrouble: error => {
+        if (settings.store !== 'postgres:') server.noteStore(error)
+      },
     })
     return { server, components, housekeeping: startHousekeeping(parts), dataFolder }
   } catch (error) {

@@ -7,6 +7,8 @@ import { confirmation } from './replication-warning.ts'
 export interface Claimed {
   readonly id: string
   readonly lane: number
+  /** Its place in its lane: lower ranks go first, then lower ids. The priority, turned round. */
+  readonly rank: number
   readonly input: unknown
   /** What this request undoes; only a compensation has it. */
   readonly lost?: LostRun
@@ -18,9 +20,20 @@ export interface ClaimOptions {
   lanes: readonly number[]
   /** How many requests the server has free slots for. */
   limit: number
+  /** Behind which request of a lane the claim begins; at the beginning of all others. */
+  after?: ReadonlyMap<number, ClaimPlace>
   /** Made anew for each claim, before it is sent: with it the outcome can be read back when the answer is lost. */
   token: string
 }
+
+/** Where a request stands in its lane. */
+export interface ClaimPlace {
+  readonly rank: number
+  readonly id: string
+}
+
+/** Before all requests: no priority is so high. */
+const beginning: ClaimPlace = { rank: -40_000, id: '0' }
 
 /**
  * Moves the next requests from `queue` to `running`, in one statement. A claim is a start: a row can be
@@ -43,41 +56,49 @@ export interface ClaimOptions {
  * step is a materialized CTE: joined into one, some plans run the limited part more than once and take more than
  * asked.
  *
+ * Each lane begins behind a place, in one range of the index: what was deleted before it, and cannot be cleared away as
+ * long as somebody's transaction is open, is not walked over.
+ *
  * A row is deleted where it was locked, by its place in the table: a join by its key may be planned as a scan of the whole
  * queue. Its place does not change, because a row of the queue is never updated.
  */
 export async function claim(db: Database, options: ClaimOptions): Promise<Claimed[]> {
   const { t } = db
+  const { incarnation, lanes, limit, token, after } = options
+  const places = lanes.map(lane => after?.get(lane) ?? beginning)
   const { rows } = await db.query<Claimed>({
     name: `${db.schema}.claim`,
     text: `
       with me as materialized (
         select id from ${t.incarnation} where id = $1 and state = 'alive' and accepting for share
+      ), served as materialized (
+        select * from unnest($2::integer[], $5::integer[], $6::bigint[]) as s (lane, rank, id)
       ), wanted as materialized (
         select lane, count(*) as amount
         from (
           select first.lane
-          from me, unnest($2::integer[]) as served (lane)
+          from me, served
           cross join lateral (
-            select lane, priority, id from ${t.queue}
-            where lane = served.lane
-            order by priority desc, id limit $3
+            select lane, -priority::integer as rank, id from ${t.queue}
+            where lane = served.lane and (-priority::integer, id) > (served.rank, served.id)
+            order by -priority::integer, id limit $3
           ) as first
-          order by first.priority desc, first.id limit $3
+          order by first.rank, first.id limit $3
         ) as next
         group by lane
       ), taken as materialized (
         select locked.place
         from (
-          select lane, amount from wanted
+          select lane, rank, id, amount from wanted join served using (lane)
           union all
-          select lane, $3 from me, unnest($2::integer[]) as served (lane)
+          select lane, rank, served.id, $3 from me, served
           where lane not in (select lane from wanted)
         ) as wanted_first
         cross join lateral (
           select ctid as place from ${t.queue}
           where lane = wanted_first.lane
-          order by priority desc, id limit wanted_first.amount
+            and (-priority::integer, id) > (wanted_first.rank, wanted_first.id)
+          order by -priority::integer, id limit wanted_first.amount
           for update skip locked
         ) as locked
         limit $3
@@ -89,16 +110,21 @@ export async function claim(db: Database, options: ClaimOptions): Promise<Claime
         select id, $1, $4 from claimed
         returning id
       )
-      select claimed.id, claimed.lane, claimed.input
+      select claimed.id, claimed.lane, -claimed.priority::integer as rank, claimed.input
       from claimed
       join started using (id)
-      order by claimed.priority desc, claimed.id`,
-    values: [options.incarnation, options.lanes, options.limit, options.token],
+      order by rank, claimed.id`,
+    values: [incarnation, lanes, limit, token, places.map(p => p.rank), places.map(p => p.id)],
   })
   const incomplete = rows.filter(row => row.input === null).map(row => row.id)
   if (incomplete.length === 0) return rows
   const read = await readRest(db, incomplete)
-  return rows.map(({ id, lane, input }) => ({ id, lane, ...(read.get(id) ?? { input }) }))
+  return rows.map(({ id, lane, rank, input }) => ({
+    id,
+    lane,
+    rank,
+    ...(read.get(id) ?? { input }),
+  }))
 }
 
 /** What the queue's narrow rows leave out. Nobody changes it any more. */
@@ -128,10 +154,10 @@ export async function readBackClaim(
   const { t } = db
   // A claim that still waits for its standby shows nothing yet: this waits behind it.
   await db.query({ text: `with ${confirmation} select from confirmed` })
-  const { rows } = await db.query<{ id: string; lane: number }>({
+  const { rows } = await db.query<{ id: string; lane: number; rank: number }>({
     text: `
       with ${confirmation}
-      select id, request.lane
+      select id, request.lane, -request.priority::integer as rank
       from ${t.running} join ${t.request} as request using (id), confirmed
       where incarnation = $1 and token = $2
       order by id`,
@@ -141,8 +167,8 @@ export async function readBackClaim(
     db,
     rows.map(row => row.id),
   )
-  return rows.flatMap(({ id, lane }) => {
+  return rows.flatMap(({ id, lane, rank }) => {
     const rest = read.get(id)
-    return rest ? [{ id, lane, ...rest }] : []
+    return rest ? [{ id, lane, rank, ...rest }] : []
   })
 }

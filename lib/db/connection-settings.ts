@@ -72,3 +72,13 @@ function driverVariables(): Record<string, string> {
   )
   return Object.fromEntries(entries)
 }
+
+/** A password that comes from a function may have run out: asks for another one, if it does. */
+export function renewPassword(
+  db: Database,
+  use: (settings: ConnectionSettings) => void,
+  onError: (error: unknown) => void,
+): void {
+  if (typeof db.pool.options.password !== 'function') return
+  connectionSettingsOf(db.pool).then(use, onError)
+}

@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import type { MonotonicClock } from '../base/clock.ts'
 import type { NextPass } from '../base/loop.ts'
-import type { Claimed } from '../db/claim.ts'
+import type { ClaimPlace, Claimed } from '../db/claim.ts'
+import { ClaimCursor } from './claim-cursor.ts'
 
 export interface ClaimerOptions {
   readonly clock: MonotonicClock
   readonly freeSlots: () => number
-  claim(limit: number, token: string): Promise<Claimed[]>
+  /** @param after behind which request of each lane it begins */
+  claim(limit: number, token: string, after: ReadonlyMap<number, ClaimPlace>): Promise<Claimed[]>
   /** What a claim took whose answer was lost. */
   readBack(token: string): Promise<Claimed[]>
   start(claimed: Claimed, token: string): void
@@ -32,11 +34,18 @@ const readBackMs = 60_000
  */
 export class Claimer {
   readonly #options: ClaimerOptions
+  readonly #cursor: ClaimCursor
   readonly #unanswered = new Map<string, { since: number; started: Set<string> }>()
   #passing: Promise<NextPass> | undefined
 
   constructor(options: ClaimerOptions) {
     this.#options = options
+    this.#cursor = new ClaimCursor({ clock: options.clock, longestMs: options.retryMs })
+  }
+
+  /** There may be requests that go before those that were claimed last. */
+  rewind(): void {
+    this.#cursor.rewind()
   }
 
   pass(): Promise<NextPass> {
@@ -58,20 +67,27 @@ export class Claimer {
     const { freeSlots } = this.#options
     for (const token of this.#unanswered.keys()) await this.#readBack(token)
     const limit = Math.min(freeSlots(), largestClaim)
-    if (limit > 0 && (await this.#claim(limit)) === limit) return 0
+    if (limit > 0 && (await this.#claim(limit))) return 0
     return this.#unanswered.size > 0 ? this.#options.retryMs : 'when woken'
   }
 
-  async #claim(limit: number): Promise<number> {
+  /** Whether there may be more to claim. */
+  async #claim(limit: number): Promise<boolean> {
     const token = randomUUID()
-    const claimed = await this.#ask(limit, token)
+    const { claimed, mayBeMore } = await this.#cursor.claim(limit, after =>
+      this.#ask(limit, token, after),
+    )
     for (const request of claimed) this.#options.start(request, token)
-    return claimed.length
+    return mayBeMore
   }
 
-  async #ask(limit: number, token: string): Promise<Claimed[]> {
+  async #ask(
+    limit: number,
+    token: string,
+    after: ReadonlyMap<number, ClaimPlace>,
+  ): Promise<Claimed[]> {
     try {
-      return await this.#options.claim(limit, token)
+      return await this.#options.claim(limit, token, after)
     } catch (error) {
       // Whatever went wrong here, the database may have done its part.
       this.#unanswered.set(token, { since: this.#options.clock(), started: new Set() })

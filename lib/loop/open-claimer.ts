@@ -32,13 +32,13 @@ export function openClaimer(options: OpenClaimerOptions): Claimer {
   return new Claimer({
     clock: monotonic,
     freeSlots: () => runner.freeSlots,
-    async claim(limit, token) {
-      const claimed = await covered(await claim(db, { incarnation, lanes, limit, token }))
+    async claim(limit, token, after) {
+      const claimed = await covered(await claim(db, { incarnation, lanes, limit, token, after }))
       if (claimed.length > 0) onClaimed(claimed)
       return claimed
     },
     readBack: async token => covered(await readBackClaim(db, incarnation, token)),
-    start: ({ lane, ...request }, token) =>
+    start: ({ lane, rank: _rank, ...request }, token) =>
       runner.start({ ...request, process: processOf(lane) }, token),
     retryMs,
   })

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { monotonic } from '../base/clock.ts'
 import { Loop } from '../base/loop.ts'
-import { connectionSettingsOf } from '../db/connection-settings.ts'
+import { renewPassword } from '../db/connection-settings.ts'
 import { rememberEra } from '../db/era.ts'
 import { declareSilentLost, leave, stopAccepting } from '../db/incarnations.ts'
 import { promote } from '../db/promote.ts'
@@ -51,7 +51,12 @@ export class Server {
       look: look => tell(server => server.#heed(look)),
       silent: others => tell(server => server.#declarer.declare(others)),
       newEra: () => tell(server => server.#rememberEra()),
-      disconnected: () => tell(server => server.#renewPassword()),
+      disconnected: () =>
+        renewPassword(
+          db,
+          connection => tell(server => server.#witness.reconnect(connection)),
+          error => events.trouble(error, 'password'),
+        ),
       newer: newest => void db.timelines.learn(newest),
       lost: reason => tell(server => server.fence(reason)),
       error: events.trouble,
@@ -99,7 +104,7 @@ export class Server {
     this.#promoter = new Promoter({
       clock: monotonic,
       promote: () => promote(db),
-      onPromoted: () => this.#claiming.wake(),
+      onPromoted: () => this.#lookAnew(),
       onError: events.trouble,
     })
     this.#declarer = new LossDeclarer({
@@ -110,7 +115,7 @@ export class Server {
     this.#hints = new Hints({
       db,
       node,
-      onQueue: () => this.wake(),
+      onQueue: () => this.#lookAnew(),
       onComponent: () => options.onComponentHint(),
       onOther: () => witness.look(),
       onError: events.trouble,
@@ -268,6 +273,12 @@ export class Server {
     })
   }
 
+  /** There may be requests that go before those that were claimed last. */
+  #lookAnew(): void {
+    this.#claimer.rewind()
+    this.wake()
+  }
+
   /** A suspended server waits for its runs before it acknowledges. */
   #wakeSuspended(): void {
     if (this.#control.controller.isSuspended) this.#controlling.wake()
@@ -276,7 +287,7 @@ export class Server {
   #heed({ cancels, hasOrders, isQueued, dueInMs, ...seen }: Look): void {
     if (hasOrders) this.#controlling.wake()
     for (const id of cancels) this.#runner.cancel(id)
-    if (isQueued) this.#claiming.wake()
+    if (isQueued) this.#lookAnew()
     this.#promoter.expect(dueInMs)
     this.#control.role.heed(seen)
   }
@@ -284,15 +295,5 @@ export class Server {
   #rememberEra(): void {
     const { db, events } = this.#options
     rememberEra(db, db.t).catch((error: unknown) => events.trouble(error, 'era'))
-  }
-
-  /** A password that comes from a function may have run out. */
-  #renewPassword(): void {
-    const { db, events } = this.#options
-    if (typeof db.pool.options.password !== 'function') return
-    connectionSettingsOf(db.pool).then(
-      connection => this.#witness.reconnect(connection),
-      (error: unknown) => events.trouble(error, 'password'),
-    )
   }
 }

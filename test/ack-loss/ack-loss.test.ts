@@ -26,12 +26,23 @@ t.test('lost acknowledgements', { timeout: isWhole ? 1_200_000 : 120_000 }, asyn
   const { sent, problems } = await play(t, [])
   t.same(problems, [], 'without any fault')
   t.jobs = jobs
+  for (const statement of sent.keys()) if (isOfComponents(statement)) sent.delete(statement)
   const trial = new Trial(t, [...sent.keys()])
   if (isWhole) await trial.playAll(sent)
   else await trial.playSlice(seeded(seed))
   t.same(trial.unreached(), [], 'each statement has failed')
   t.comment(`${trial.countFired()} faults, at ${trial.countStatements()} statements`)
 })
+
+/**
+ * What a server does for components goes on beside the scenario, at moments of its own; `npm run campaign:imports` cuts
+ * it off.
+ */
+function isOfComponents(statement: string): boolean {
+  return /\.(?:version|wanted_import|import_attempt|stored_object|doomed_object|object|setting|check_schedule)\b/.test(
+    statement,
+  )
+}
 
 /** Plays the scenario again and again, and keeps account of what has failed. */
 class Trial {
@@ -103,7 +114,11 @@ class Trial {
     this.#fired.push(...fired)
     if (faults.length > 1 || fired.size === 0) return
     for (const statement of sent.keys())
-      if (!this.#statements.includes(statement) && !this.#recoveries.has(statement))
+      if (
+        !this.#statements.includes(statement) &&
+        !this.#recoveries.has(statement) &&
+        !isOfComponents(statement)
+      )
         this.#recoveries.set(statement, faults)
   }
 }

@@ -30,7 +30,7 @@ import { FaultProxy, type Fault } from './fault-proxy.ts'
 
 export interface Played {
   /** How often each statement was sent. */
-  readonly sent: ReadonlyMap<string, number>
+  readonly sent: Map<string, number>
   readonly fired: ReadonlySet<Fault>
   /** What is not as it has to be. */
   readonly problems: string[]

@@ -128,9 +128,9 @@ t.test('a folder that is in use for something else is not taken', async t => {
   }
 })
 
-const canMount = await execa('unshare', ['--mount', 'test', '-e', '/dev/loop-control'], {
-  reject: false,
-})
+const env = { PATH: `${process.env['PATH']}:/usr/sbin:/sbin` }
+const needed = 'test -e /dev/loop-control && command -v mkfs.ext4 && command -v fsfreeze'
+const canMount = await execa('unshare', ['--mount', 'sh', '-c', needed], { reject: false, env })
 const skip = canMount.exitCode === 0 ? false : 'nothing can be mounted here'
 
 t.test('a full disk and a share that hangs are told apart, and get well', { skip }, async t => {
@@ -142,7 +142,7 @@ t.test('a full disk and a share that hangs are told apart, and get well', { skip
       new URL('folder-trouble.ts', import.meta.url).pathname,
       await makeFolder(t),
     ],
-    childOptions,
+    { ...childOptions, env: { ...childOptions.env, ...env } },
   )
   t.equal(exitCode, 0, stderr)
   const said = JSON.parse(stdout) as Record<string, unknown>

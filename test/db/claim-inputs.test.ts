@@ -36,7 +36,7 @@ t.test('a claim is done before anybody reads what it took', async t => {
   socket.resume()
   t.same(
     await claiming,
-    ids.map(id => ({ id, lane: options.lanes[0], input })),
+    ids.map(id => ({ id, lane: options.lanes[0], rank: 0, input })),
   )
 })
 
@@ -49,7 +49,7 @@ t.test('a claim whose inputs cannot be read fails, and is read back', async t =>
   await db.query({ text: `alter table ${hidden} rename to request` })
   t.same(
     await readBackClaim(db, incarnation, options.token),
-    ids.map(id => ({ id, lane, input })),
+    ids.map(id => ({ id, lane, rank: 0, input })),
   )
 })
 
@@ -58,8 +58,8 @@ t.test('small, large and null inputs reach their requests in one claim', async t
   const [none] = await addRequests(db, { lane, input: null })
   const [small] = await addRequests(db, { lane, input: { a: 1 } })
   t.same(await claim(db, options), [
-    { id: ids[0], lane, input },
-    { id: none, lane, input: null },
-    { id: small, lane, input: { a: 1 } },
+    { id: ids[0], lane, rank: 0, input },
+    { id: none, lane, rank: 0, input: null },
+    { id: small, lane, rank: 0, input: { a: 1 } },
   ])
 })

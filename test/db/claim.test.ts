@@ -133,3 +133,39 @@ t.test('reads back what a token took, and nothing of other tokens or servers', a
 function byNumber(a: string, b: string): number {
   return Number(a) - Number(b)
 }
+
+t.test('each lane begins behind a place of its own; what is before it stays', async t => {
+  const { db } = await openRooms(t)
+  const [a, b] = [await addLane(db, 'a'), await addLane(db, 'b')]
+  const server = await addServer(db)
+  const urgent = await addRequests(db, { lane: a, priority: 5, count: 2 })
+  const usual = await addRequests(db, { lane: a, count: 3 })
+  const other = await addRequests(db, { lane: b, count: 1 })
+  const after = new Map([[a, { rank: 0, id: usual[0] ?? '' }]])
+  const idsOf = (claimed: readonly Claimed[]): string[] => claimed.map(({ id }) => id)
+  const options = { incarnation: server, lanes: [a, b], limit: 10 }
+  const behind = await claim(db, { ...options, token: randomUUID(), after })
+  t.same(idsOf(behind), [...usual.slice(1), ...other])
+  t.same(
+    behind.map(({ rank }) => rank),
+    [0, 0, 0],
+  )
+  const rest = await claim(db, { ...options, token: randomUUID() })
+  t.same(idsOf(rest), [...urgent, ...usual.slice(0, 1)])
+  t.same(
+    rest.map(({ rank }) => rank),
+    [-5, -5, 0],
+  )
+})
+
+t.test('the highest and the lowest priority are claimed from the beginning', async t => {
+  const { db } = await openRooms(t)
+  const lane = await addLane(db)
+  const server = await addServer(db)
+  const [low] = await addRequests(db, { lane, priority: -32_768 })
+  const [high] = await addRequests(db, { lane, priority: 32_767 })
+  t.same(
+    (await take(db, server, [lane], 10)).map(({ id }) => id),
+    [high, low],
+  )
+})

@@ -11,8 +11,8 @@ const root = resolve(import.meta.dirname, '../..')
 /** How many databases are used at the same time. */
 const lanes = 3
 
-/** Their statements are part of other acts, or have a test of their own. */
-const parts = ['compensations.ts', 'lock-node.ts', 'standby.ts']
+/** Their statements are part of other acts, or have tests of their own, as all in lib/db/component/ have. */
+const parts = ['compensations.ts', 'large-objects.ts', 'lock-node.ts', 'settings.ts', 'standby.ts']
 
 t.test('each file of lib/db that changes rows is tried', async t => {
   const tried = await readFile(join(root, 'test/db/pairs/acts.ts'), 'utf8')

@@ -52,6 +52,8 @@ t.test(
 t.test('without a guardian there is no cookie, and a loss waits for the others', async t => {
   const server = await startServer(t, { shells: { long: ['exec sleep 1000'] }, guardian: false })
   const id = await server.begin('long', 1)
+  // In the middle of an exec a process shows no environment, and is no command for a moment.
+  await until(async () => server.commands().length === 1)
   const [pid] = server.commands()
   t.notMatch(readFileSync(`/proc/${pid}/environ`, 'latin1'), /CLUSTER_SERVER_COOKIE/)
   server.kill('SIGKILL')

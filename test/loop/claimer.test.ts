@@ -48,8 +48,9 @@ t.test('claims as many as there are slots, and says when to look again', async t
   t.equal(await claimer.pass(), 'when woken', 'no slot is free')
   t.match(await roomsOf(direct), { queue: ids.slice(3), running: ids.slice(0, 3) })
   state.slots = 5
-  t.equal(await claimer.pass(), 'when woken', 'that was all')
+  t.equal(await claimer.pass(), 0, 'there may be some before those that it took')
   t.same(idsOf(started), ids)
+  t.equal(await claimer.pass(), 'when woken', 'that was all')
 })
 
 t.test('what a claim took whose answer was lost is read back, and started once', async t => {

@@ -24,7 +24,7 @@ export const claimMutants: readonly Mutant[] = [
     replace: `
         where exists (select from me) and q.id in (
           select id from \${t.queue} where lane = any ($2)
-          order by priority desc, id limit $3 for update skip locked)`,
+          order by -priority::integer, id limit $3 for update skip locked)`,
     test: 'test/db/claim-plans.test.ts',
     subtest: 'no plan makes a claim take more than asked, or anything twice',
   },

@@ -72,7 +72,7 @@ export const requestMutants: readonly Mutant[] = [
     story: 'the listening connection is dead, and nothing is claimed any more',
     seen: ['timgit/pg-boss#851', 'taskforcesh/bullmq#4729', 'hatchet-dev/hatchet#2771'],
     file: 'lib/loop/server.ts',
-    find: 'if (isQueued) this.#claiming.wake()',
+    find: 'if (isQueued) this.#lookAnew()',
     replace: '',
     test: 'test/loop/listener.test.ts',
     subtest: 'without any notification the work is found by polling',
