@@ -64,10 +64,19 @@ async function writeScript(incarnation: string): Promise<string> {
   const token = `md5(:client_id || '/' || :turn)::uuid`
   const taken = (value: string): string =>
     `(select array_agg(${value} order by id) from cluster_worker.running where token = ${token})`
-  const lanes = '(select array_agg(id) from cluster_worker.lane)'
+  const ofEachLane = (value: string): string =>
+    `(select array_agg(${value}) from cluster_worker.lane)`
+  const lanes = ofEachLane('id')
   return [
     String.raw`\set turn random(1, 9000000000000000)`,
-    fill(claimText, [incarnation, lanes, String(batch), token]),
+    fill(claimText, [
+      incarnation,
+      lanes,
+      String(batch),
+      token,
+      ofEachLane('-40000'),
+      ofEachLane('0'),
+    ]),
     fill(finishText, [
       incarnation,
       taken('id'),

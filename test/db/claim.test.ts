@@ -142,7 +142,6 @@ t.test('each lane begins behind a place of its own; what is before it stays', as
   const usual = await addRequests(db, { lane: a, count: 3 })
   const other = await addRequests(db, { lane: b, count: 1 })
   const after = new Map([[a, { rank: 0, id: usual[0] ?? '' }]])
-  const idsOf = (claimed: readonly Claimed[]): string[] => claimed.map(({ id }) => id)
   const options = { incarnation: server, lanes: [a, b], limit: 10 }
   const behind = await claim(db, { ...options, token: randomUUID(), after })
   t.same(idsOf(behind), [...usual.slice(1), ...other])
@@ -169,3 +168,7 @@ t.test('the highest and the lowest priority are claimed from the beginning', asy
     [high, low],
   )
 })
+
+function idsOf(claimed: readonly Claimed[]): string[] {
+  return claimed.map(({ id }) => id)
+}
