@@ -64,8 +64,6 @@ async function writeScript(incarnation: string): Promise<string> {
   const token = `md5(:client_id || '/' || :turn)::uuid`
   const taken = (value: string): string =>
     `(select array_agg(${value} order by id) from cluster_worker.running where token = ${token})`
-  const ofEachLane = (value: string): string =>
-    `(select array_agg(${value}) from cluster_worker.lane)`
   const lanes = ofEachLane('id')
   return [
     String.raw`\set turn random(1, 9000000000000000)`,
@@ -88,6 +86,10 @@ async function writeScript(incarnation: string): Promise<string> {
     ]),
     '',
   ].join('\n')
+}
+
+function ofEachLane(value: string): string {
+  return `(select array_agg(${value}) from cluster_worker.lane)`
 }
 
 /** On one line, with the values in place of the parameters. */
