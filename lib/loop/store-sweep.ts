@@ -90,12 +90,12 @@ export async function sweep(db: Database, store: Store, signal: AbortSignal): Pr
     swept.attempts += 1
   }
   while (!signal.aborted) {
-    const { looked, objects, bytes } = await doomObjects(db, batch)
+    const { looked, later, objects, bytes } = await doomObjects(db, batch)
     swept.objects += objects
     swept.bytes += bytes
     await removeDoomed(db, store, signal)
     // What a publication is about to use is noted again behind the others.
-    if (looked < batch || objects === 0) break
+    if (looked < batch || later > 0) break
   }
   return swept
 }

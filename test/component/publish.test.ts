@@ -162,7 +162,7 @@ t.test('an object that a publication is about to use is not given up', async t =
       text: `select from cluster_worker.object where hash = decode($1, 'hex') for key share`,
       values: [hashOf('a')],
     })
-    t.match(await doomObjects(db, 10), { objects: 0 })
+    t.match(await doomObjects(db, 10), { looked: 1, later: 1, objects: 0 })
   })
   t.equal((await query('select from $s.loose_object')).length, 1, 'it is looked at again')
   await publish(db, holder, publicationOf(token, versionId, { x: 'a' }, { sealed: new Set() }))

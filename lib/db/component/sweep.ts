@@ -70,6 +70,8 @@ export async function findStrayObjects(
 export interface Doomed {
   /** How many contents it has looked at; fewer than it might have when there are no more. */
   readonly looked: number
+  /** How many of them a publication is about to use. */
+  readonly later: number
   /** How many objects were given up, and their bytes. */
   readonly objects: number
   readonly bytes: number
@@ -92,9 +94,9 @@ export function doomObjects(db: Database, limit: number): Promise<Doomed> {
         delete from ${t.looseObject} as l using mine where l.id = mine.id returning encode(l.hash, 'hex') as hash`,
       values: [limit],
     })
-    if (loose.length === 0) return { looked: 0, objects: 0, bytes: 0 }
+    if (loose.length === 0) return { looked: 0, later: 0, objects: 0, bytes: 0 }
     // A statement of its own: it sees the removal of the files for which the rows above were written.
-    const { rows } = await client.query<{ objects: number; bytes: number }>({
+    const { rows } = await client.query<Omit<Doomed, 'looked'>>({
       text: `
         with unused as materialized (
           select o.hash from ${t.object} o
@@ -104,17 +106,19 @@ export function doomObjects(db: Database, limit: number): Promise<Doomed> {
           select o.hash from ${t.object} o join unused using (hash) for update of o skip locked
         ), later as (
           insert into ${t.looseObject} (hash)
-          select hash from unused where hash not in (select hash from free)
+          select hash from unused where hash not in (select hash from free) returning 1
         ), gone as (
           delete from ${t.object} as o using free where o.hash = free.hash
           returning o.token, o.hash, o.size
         ), doomed as (
           insert into ${t.doomedObject} (token, hash) select token, hash from gone
         )
-        select count(*)::integer as objects, coalesce(sum(size), 0)::float8 as bytes from gone`,
+        select (select count(*) from later)::integer as later, count(*)::integer as objects,
+          coalesce(sum(size), 0)::float8 as bytes
+        from gone`,
       values: [loose.map(({ hash }) => hash)],
     })
-    return { looked: loose.length, ...(rows[0] ?? { objects: 0, bytes: 0 }) }
+    return { looked: loose.length, ...(rows[0] ?? { later: 0, objects: 0, bytes: 0 }) }
   })
 }
 
