@@ -68,6 +68,8 @@ function addCommand(parser: Argv, command: Command, onEnd: (code: ExitCode) => v
     command: [name, ...required, ...possible].join(''),
     describe: summary,
     builder: own => {
+      // The parser has a flag of this name, whose value it would put in the argument's place.
+      if ('version' in positionals) own.version(false)
       for (const [positional, describe] of Object.entries(positionals))
         own.positional(positional, { type: 'string', describe, demandOption: true })
       for (const [positional, describe] of Object.entries(optionals))

@@ -8,6 +8,7 @@ import { listFiles } from './db/component/files.ts'
 import { findTargetVersions, recordDeployment, undoDeployment } from './db/component/inventory.ts'
 import { findUse, listPublished, recordUse, type PublishedVersionRow } from './db/component/use.ts'
 import type { Database } from './db/database.ts'
+import { untilAnswered } from './db/until-answered.ts'
 import { ClusterError } from './errors.ts'
 import type { ArtifactRun, Artifacts, PutVersion, VersionWish } from './step/artifacts.ts'
 
@@ -33,16 +34,17 @@ export class ArtifactShelf implements Artifacts {
     folder: string,
     { requestId, signal }: ArtifactRun,
   ): Promise<PutVersion> {
-    const { id, name } = await this.#take(wish, requestId)
-    const files = await listFiles(this.#db, id)
+    const { id, name } = await untilAnswered(signal, () => this.#take(wish, requestId))
+    const files = await untilAnswered(signal, () => listFiles(this.#db, id))
     if (!files) throw gone(wish.component, name)
     const cache = await this.#openCache()
     for (const parent of new Set(files.map(({ path }) => dirname(join(folder, path)))))
       await mkdir(parent, { recursive: true, mode: 0o700 })
     await eachParallel(files, filesAtOnce, file => {
-      signal.throwIfAborted()
       const { path, executable } = file
-      return cache.materialise(file, join(folder, path), { signal, executable })
+      return untilAnswered(signal, () =>
+        cache.materialise(file, join(folder, path), { signal, executable }),
+      )
     })
     const bytes = files.reduce((sum, { size }) => sum + size, 0)
     return { version: name, files: files.length, bytes }
@@ -52,22 +54,27 @@ export class ArtifactShelf implements Artifacts {
     component: string,
     version: string,
     target: string,
-    { requestId }: Pick<ArtifactRun, 'requestId'>,
+    { requestId, signal }: ArtifactRun,
   ): Promise<string | null> {
-    const { id: componentId } = await this.#find(component)
-    const { current } = await findTargetVersions(this.#db, target, componentId)
+    const { componentId, current } = await untilAnswered(signal, async () => {
+      const { id } = await this.#find(component)
+      return { componentId: id, ...(await findTargetVersions(this.#db, target, id)) }
+    })
     const deployment = { target, componentId, version, requestId }
-    if (!(await recordDeployment(this.#db, deployment))) throw gone(component, version)
+    if (!(await untilAnswered(signal, () => recordDeployment(this.#db, deployment))))
+      throw gone(component, version)
     return current
   }
 
   async unrecord(
     component: string,
     target: string,
-    { requestId }: Pick<ArtifactRun, 'requestId'>,
+    { requestId, signal }: ArtifactRun,
   ): Promise<void> {
-    const { id: componentId } = await this.#find(component)
-    await undoDeployment(this.#db, { target, componentId, requestId })
+    await untilAnswered(signal, async () => {
+      const { id: componentId } = await this.#find(component)
+      await undoDeployment(this.#db, { target, componentId, requestId })
+    })
   }
 
   /** The version that the run takes, which is recorded. */

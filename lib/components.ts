@@ -4,13 +4,12 @@ import {
   type Component,
   type ComponentOptions,
 } from './artifact/component.ts'
+import { checkSource } from './artifact/source-types.ts'
 import type { Duration } from './base/duration.ts'
-import { nearestName } from './base/nearest-name.ts'
 import { askForCheck, findAnswer } from './db/component/checks.ts'
 import {
   applyComponent,
   findComponent,
-  listComponentNames,
   listComponents,
   pauseComponent,
   removeComponent,
@@ -34,6 +33,7 @@ import {
 } from './component-files.ts'
 import { ClusterError } from './errors.ts'
 import type { ServerOptions } from './options.ts'
+import { refusePaused, refuseUnknown, refuseVersion } from './refuse-component.ts'
 import { StoreAccess } from './store-access.ts'
 import { thisPerson } from './this-person.ts'
 import { waitForAnswer, type ComponentWaitOptions } from './wait-for-answer.ts'
@@ -66,10 +66,11 @@ export class Components {
 
   /**
    * Adds a component, or replaces the definition of the one of this name; the servers follow without a restart.
-   * @throws {ClusterError} CW_COMPONENT naming the field that is wrong
+   * @throws {ClusterError} CW_COMPONENT, or CW_SOURCE_OPTION for one of its source, naming the field that is wrong
    */
   async apply(options: ComponentOptions): Promise<'created' | 'changed'> {
     const definition = readComponent(options)
+    checkSource(definition)
     const { name, source } = definition
     const isNew = await this.#write(() =>
       applyComponent(this.#db, { name, sourceType: source.type, definition }),
@@ -85,25 +86,25 @@ export class Components {
 
   async get(name: string): Promise<ComponentSummary> {
     const [component] = await listComponents(this.#db, name)
-    return component ?? this.#refuseUnknown(name)
+    return component ?? refuseUnknown(this.#db, name)
   }
 
   /** Lets nobody check or import it by itself until `resume`. What is under way goes on. */
   async pause(name: string): Promise<void> {
     const isKnown = await this.#write(() => pauseComponent(this.#db, name, true))
-    if (!isKnown) await this.#refuseUnknown(name)
+    if (!isKnown) await refuseUnknown(this.#db, name)
   }
 
   async resume(name: string): Promise<void> {
     const isKnown = await this.#write(() => pauseComponent(this.#db, name, false))
-    if (!isKnown) await this.#refuseUnknown(name)
+    if (!isKnown) await refuseUnknown(this.#db, name)
     await this.#hint()
   }
 
   /** Removes a component, its versions and its inventory. The files leave the store with the next sweep. */
   async remove(name: string): Promise<void> {
     const isKnown = await this.#write(() => removeComponent(this.#db, name))
-    if (!isKnown) await this.#refuseUnknown(name)
+    if (!isKnown) await refuseUnknown(this.#db, name)
   }
 
   /**
@@ -123,9 +124,12 @@ export class Components {
   async setRetentionHours(hours: { from: number; to: number } | undefined): Promise<void> {
     if (
       hours &&
-      ![hours.from, hours.to].every(hour => Number.isInteger(hour) && hour >= 0 && hour < 24)
+      (hours.from === hours.to ||
+        ![hours.from, hours.to].every(hour => Number.isInteger(hour) && hour >= 0 && hour < 24))
     )
-      throw new ClusterError('CW_OPTION', 'expected hours from 0 to 23', { field: 'hours' })
+      throw new ClusterError('CW_OPTION', 'expected two different hours from 0 to 23', {
+        field: 'hours',
+      })
     await this.#write(() => writeSetting(this.#db, 'retentionHours', hours ?? null))
   }
 
@@ -139,22 +143,27 @@ export class Components {
   async version(name: string, version: string): Promise<VersionSummary> {
     const { id } = await this.#find(name)
     const [found] = await listVersions(this.#db, id, { name: version, limit: 1 })
-    return found ?? this.#refuseVersion(id, name, version)
+    return found ?? refuseVersion(this.#db, { id, name }, version)
   }
 
   /**
    * Has the source asked now, and waits until that is done. A check that begins after this call answers it, whoever asked
    * for it.
-   * @throws {ClusterError} CW_WAIT_TIMEOUT when no server has done it in time; CW_SOURCE with why the check failed
+   * @throws {ClusterError} CW_WAIT_TIMEOUT when no server has done it in time; CW_COMPONENT_PAUSED; CW_SOURCE with why
+   *   the check failed
    */
   async check(name: string, options: ComponentWaitOptions = {}): Promise<{ node: string | null }> {
     const asked = await this.#write(() => askForCheck(this.#db, name))
-    if (asked === undefined) return this.#refuseUnknown(name)
+    if (asked === undefined) return refuseUnknown(this.#db, name)
     await this.#hint()
     const answer = await waitForAnswer(
       `no server has checked ${name}`,
       { timeout: '2m', ...options },
-      () => findAnswer(this.#db, name, asked),
+      async () => {
+        const found = await findAnswer(this.#db, name, asked)
+        if (!found) await refusePaused(this.#db, name)
+        return found
+      },
     )
     if (answer.error) throw new ClusterError('CW_SOURCE', answer.error.message)
     return { node: answer.node }
@@ -168,7 +177,7 @@ export class Components {
   async import(name: string, version: string): Promise<boolean> {
     const { id } = await this.#find(name)
     const isWanted = await this.#write(() => wantImport(this.#db, id, version))
-    if (isWanted === 'unknown') return this.#refuseVersion(id, name, version)
+    if (isWanted === 'unknown') return refuseVersion(this.#db, { id, name }, version)
     if (isWanted) await this.#hint()
     return isWanted
   }
@@ -176,7 +185,7 @@ export class Components {
   /**
    * Waits until a version is published.
    * @param onProgress is told how far the import is, each time somebody looks
-   * @throws {ClusterError} CW_WAIT_TIMEOUT; CW_SOURCE or CW_ARTIFACT_REFUSED with why the import failed. It is tried again
+   * @throws {ClusterError} CW_WAIT_TIMEOUT; CW_COMPONENT_PAUSED; CW_SOURCE with why the import failed. It is tried again
    */
   waitForImport(
     name: string,
@@ -191,6 +200,7 @@ export class Components {
       const { error } = summary
       if (error && summary.state !== 'importing')
         throw new ClusterError('CW_SOURCE', error.message, { cause: error })
+      if (summary.state !== 'importing') await refusePaused(this.#db, name)
       return undefined
     })
   }
@@ -257,31 +267,12 @@ export class Components {
     const { id: componentId } = await this.#find(name)
     const change = { componentId, version, status, by: thisPerson(), isSet }
     const isKnown = await this.#write(() => setStatus(this.#db, change))
-    if (!isKnown) await this.#refuseVersion(componentId, name, version)
+    if (!isKnown) await refuseVersion(this.#db, { id: componentId, name }, version)
   }
 
   async #find(name: string): Promise<ComponentRow<Component>> {
     const found = await findComponent(this.#db, name)
-    return (found as ComponentRow<Component> | undefined) ?? this.#refuseUnknown(name)
-  }
-
-  async #refuseUnknown(name: string): Promise<never> {
-    const near = nearestName(name, await listComponentNames(this.#db))
-    throw new ClusterError(
-      'CW_COMPONENT_UNKNOWN',
-      `there is no component '${name}'${near === undefined ? '' : `; did you mean '${near}'?`}`,
-      { field: 'component' },
-    )
-  }
-
-  async #refuseVersion(id: number, name: string, version: string): Promise<never> {
-    const names = (await listVersions(this.#db, id, { limit: 1000 })).map(known => known.name)
-    const near = nearestName(version, names)
-    throw new ClusterError(
-      'CW_VERSION_UNKNOWN',
-      `${name} has no version '${version}'${near === undefined ? '' : `; did you mean '${near}'?`}`,
-      { field: 'version' },
-    )
+    return (found as ComponentRow<Component> | undefined) ?? refuseUnknown(this.#db, name)
   }
 
   /** Only a hint: without it the servers find out by themselves, some seconds later. */

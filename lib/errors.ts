@@ -6,6 +6,8 @@ export const errorCodes = {
   CW_ARTIFACT_REFUSED: 'A file or an archive of a version is not accepted.',
   CW_CANCELLED: 'The request was cancelled.',
   CW_COMPONENT: 'The definition of a component is wrong.',
+  CW_COMPONENT_PAUSED:
+    'The component is paused: no server asks its source or imports its versions.',
   CW_COMPONENT_UNKNOWN: 'There is no component of this name.',
   CW_CONFIG: 'The configuration cannot be used.',
   CW_CONNECTION: 'The database cannot be reached.',

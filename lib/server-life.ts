@@ -80,6 +80,7 @@ export class ServerLife {
       await reader?.stop()
       await Promise.all([started?.components.stop(), started?.server.stopClaiming()])
       await started?.server.drain()
+      await started?.components.close()
       await started?.housekeeping?.stop()
       await started?.server.leave()
       this.#options.onStopping()

@@ -4,6 +4,7 @@ import type { SourceType } from './artifact/source.ts'
 import { sourceTypes } from './artifact/source-types.ts'
 import type { Logger } from './base/logger.ts'
 import { Loop } from './base/loop.ts'
+import { jitter } from './base/random.ts'
 import { appendImportLog } from './db/component/log.ts'
 import type { Database } from './db/database.ts'
 import { wakeServers } from './db/wake.ts'
@@ -36,8 +37,10 @@ export interface ComponentsSetup {
 export interface StartedComponents {
   /** Looks for checks and imports at once. */
   wake(): void
-  /** Ends what is under way; another server does it. */
+  /** Ends what is under way; another server does it. Runs may still use the store. */
   stop(): Promise<void>
+  /** Lets go of the store, when no run uses it any more. */
+  close(): Promise<void>
 }
 
 /** Begins to check components for versions, to import these, and to sweep the store. */
@@ -74,8 +77,10 @@ export function startComponents(setup: ComponentsSetup): StartedComponents {
   }
   const checks = openVersionChecks(work, settings.checkVersions)
   const imports = openVersionImports(work, settings.importsAtOnce)
+  const stopping = new AbortController()
   const sweep = openStoreSweep(db, store, {
     mayBegin,
+    signal: stopping.signal,
     onExpired: version => {
       logger.info(version, 'a version has lost its files: it was too old, or there were too many')
       setup.events.versionExpired(version)
@@ -90,25 +95,55 @@ export function startComponents(setup: ComponentsSetup): StartedComponents {
     checks.wake()
     imports.wake()
   }
-  const probing = new Loop({
-    name: 'store',
-    async pass() {
-      await access.probe()
-      look()
-      return 'when woken'
-    },
-    onError,
-  })
+  const probing = openProbing(access, { mayProbe: setup.mayBegin, onReady: look, onError })
   probing.start()
   return {
     wake: look,
     async stop() {
       const reason = new ClusterError('CW_STOPPED', 'the server was stopped')
-      await Promise.all([probing.stop(), checks.stop(reason), imports.stop(reason), sweep.stop()])
-      await store.close()
+      stopping.abort(reason)
+      await Promise.all([checks.stop(reason), imports.stop(reason), sweep.stop(), probing.stop()])
     },
+    close: () => store.close(),
   }
 }
+
+/** How often it is looked whether the store has to be tried, in milliseconds. */
+const probingMs = 10_000
+
+/**
+ * Tries the store until it can be used: when the server starts, and after somebody has resumed it although it could not.
+ * While the server is suspended, whoever has suspended it tries.
+ */
+function openProbing(
+  access: StoreAccess,
+  {
+    mayProbe,
+    onReady,
+    onError,
+  }: {
+    mayProbe: () => boolean
+    onReady: () => void
+    onError: (error: unknown, name: string) => void
+  },
+): Loop {
+  let isFirst = true
+  return new Loop({
+    name: 'store',
+    async pass() {
+      if (!access.isReady && (isFirst || mayProbe())) {
+        isFirst = false
+        await access.probe()
+        onReady()
+      }
+      return jitter(probingMs, 0.2)
+    },
+    onError,
+  })
+}
+
+/** How many names of versions one line of the log has: those that were found last. */
+const mostNames = 10
 
 /** @param then.wake lets others look: there is something to import, or a process to run */
 function logged(
@@ -118,7 +153,9 @@ function logged(
 ): ComponentEvents {
   return {
     versionsFound(about) {
-      logger.info(about, 'new versions were found')
+      const { component, versions } = about
+      const some = versions.slice(-mostNames)
+      logger.info({ component, found: versions.length, versions: some }, 'new versions were found')
       events.versionsFound(about)
       wake()
     },

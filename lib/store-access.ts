@@ -2,7 +2,8 @@ import { join, resolve } from 'node:path'
 import { Cache } from './artifact/cache.ts'
 import type { Store } from './artifact/store.ts'
 import { openStore } from './artifact/store/open-store.ts'
-import { readStoreClaim } from './db/component/store-claim.ts'
+import { readStoreUrl, type StoreLocation } from './artifact/store/store-url.ts'
+import { readStoreClaim, writeStoreKind } from './db/component/store-claim.ts'
 import type { Database } from './db/database.ts'
 import { openLargeObjects } from './db/large-objects.ts'
 import { ClusterError } from './errors.ts'
@@ -48,9 +49,13 @@ export class StoreAccess {
   async probe(): Promise<void> {
     this.#isReady = false
     const claim = await readStoreClaim(this.#db)
+    const { kind } = readStoreUrl(this.#settings.store)
+    if (claim.wasUsed && claim.kind !== null && claim.kind !== kind)
+      throw wrongKind(claim.kind, kind)
     await this.store.check(claim, AbortSignal.timeout(probeMs)).catch((error: unknown) => {
       throw isTimeout(error) ? this.#tooSlow() : error
     })
+    if (claim.kind !== kind) await writeStoreKind(this.#db, kind)
     this.#isReady = true
   }
 
@@ -78,6 +83,20 @@ export class StoreAccess {
     })
     return this.#cache
   }
+}
+
+/** The database has no mark of its own: who forgot the option would take it for a store that has lost everything. */
+function wrongKind(used: string, given: StoreLocation['kind']): ClusterError {
+  const names: Record<string, string> = {
+    database: "the cluster's database (postgres:)",
+    folder: 'a folder',
+    s3: 'a bucket',
+  }
+  return new ClusterError(
+    'CW_STORE_UNKNOWN',
+    `the files of this cluster are in ${names[used] ?? used}, and the option store names ${names[given]}; give the option store (CLUSTER_STORE) that the other servers have`,
+    { field: 'store' },
+  )
 }
 
 function isTimeout(error: unknown): boolean {

@@ -1,5 +1,6 @@
 import type { Components } from '../../lib/components.ts'
 import type { ComponentSummary } from '../../lib/db/component/components.ts'
+import { nearestName } from '../../lib/base/nearest-name.ts'
 import { ClusterError } from '../../lib/errors.ts'
 import { defineCommand, type Command, type FlagValues } from '../define-command.ts'
 import { exitCode, type ExitCode } from '../exit-code.ts'
@@ -74,6 +75,7 @@ async function showOne(given: FlagValues, name: string): Promise<ExitCode> {
 }
 
 async function apply(given: FlagValues, file: string): Promise<ExitCode> {
+  const { builtInTypes } = await import('../../lib/artifact/source-types.ts')
   const { withCluster } = await import('../with-cluster.ts')
   const { readComponentFile } = await import('../../lib/config/component-file.ts')
   const components = await readComponentFile(file)
@@ -81,9 +83,24 @@ async function apply(given: FlagValues, file: string): Promise<ExitCode> {
     for (const component of components) {
       const outcome = await cluster.components.apply(component)
       talk(`${outcome} ${component.name}`)
+      mentionUnknownType(
+        component.source.type,
+        builtInTypes.map(({ type }) => type),
+      )
     }
   })
   return exitCode.ok
+}
+
+/** Only the servers know the types that programs define. */
+function mentionUnknownType(type: string, known: readonly string[]): void {
+  if (known.includes(type)) return
+  const near = nearestName(type, known)
+  talk(
+    near === undefined
+      ? `The type of its source, '${type}', is not built in: servers that define it check and import this component`
+      : `The type of its source, '${type}', is not built in. Did you mean '${near}'?`,
+  )
 }
 
 async function showLog(given: FlagValues, name: string): Promise<ExitCode> {

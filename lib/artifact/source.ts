@@ -67,3 +67,8 @@ export interface FileEntry {
   /** In bytes, when the source knows it beforehand; content of another size is refused. */
   readonly size?: number
 }
+
+/** What a component says of its source beside the type. */
+export function optionsOf(source: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(source).filter(([option]) => option !== 'type'))
+}

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { readComponent, type ComponentOptions } from '../artifact/component.ts'
+import { checkSource } from '../artifact/source-types.ts'
 import { ClusterError, messageOf } from '../errors.ts'
 import { readYaml, type SourceDocument } from './yaml-source.ts'
 
@@ -20,7 +21,7 @@ export async function readComponentFile(file: string): Promise<ComponentOptions[
 function checked(document: SourceDocument): ComponentOptions {
   const { value } = document
   try {
-    readComponent(value)
+    checkSource(readComponent(value))
     return value as ComponentOptions
   } catch (error) {
     const field = error instanceof ClusterError ? error.field : undefined

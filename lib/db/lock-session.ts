@@ -36,10 +36,19 @@ export class LockSession implements Queryable {
     const client = await db.connectAlone({
       application_name: `cluster-worker ${name}`.slice(0, 63),
       query_timeout: statementMs,
-      options: Object.entries(settings)
-        .map(([setting, value]) => `-c ${setting}=${value}`)
-        .join(' '),
     })
+    client.on('error', ignore)
+    try {
+      // Not as options of the connection: those of the database URL would take their place.
+      await client.query({
+        text: `
+          select set_config(name, value, false) from unnest($1::text[], $2::text[]) as g (name, value)`,
+        values: [Object.keys(settings), Object.values(settings).map(String)],
+      })
+    } catch (error) {
+      await endQuietly(client)
+      throw translateError(error)
+    }
     return new LockSession(client)
   }
 
@@ -121,6 +130,10 @@ export class LockSession implements Queryable {
     this.#closed.abort()
     void endQuietly(this.#client)
   }
+}
+
+function ignore(): void {
+  // Whoever asks next is told.
 }
 
 async function endQuietly(client: pg.Client): Promise<void> {

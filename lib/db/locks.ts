@@ -54,7 +54,7 @@ export function isHeld(t: Tables, kind: LockKind, number: string): string {
     select from pg_locks as held
     where held.locktype = 'advisory' and held.granted and held.objsubid = 2
       and held.database = (select oid from pg_database where datname = current_database())
-      and held.classid = '${t[kind]}'::regclass and held.objid::bigint = ${number})`
+      and held.classid = '${t[kind]}'::regclass and held.objid::bigint = (${number}) % 4294967296)`
 }
 
 /** An SQL query: the `number` of each lock of this kind that is held, and the `pid` of the session. */

@@ -48,3 +48,18 @@ export async function agreeOnSetting(
   })
   return rows[0]?.value ?? proposed
 }
+
+/**
+ * Whether it is this server's turn to do what one server does for all, once in so many milliseconds by the database's
+ * clock. One statement, so that of many who ask at once one gets the turn.
+ */
+export async function takeTurn(db: Database, name: string, everyMs: number): Promise<boolean> {
+  const { rowCount } = await db.query({
+    text: `
+      insert into ${db.t.setting} as s (name, value) values ($1, 'null')
+      on conflict (name) do update set changed_at = now()
+        where s.changed_at < now() - $2 * interval '1 ms'`,
+    values: [name, everyMs],
+  })
+  return rowCount === 1
+}

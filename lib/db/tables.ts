@@ -34,6 +34,7 @@ export interface Tables {
   readonly object: string
   readonly publication: string
   readonly versionFile: string
+  readonly looseObject: string
   readonly doomedObject: string
   readonly versionStatus: string
   readonly versionUse: string
@@ -86,6 +87,7 @@ export function tablesOf(schema: string): Tables {
     object: name('object'),
     publication: name('publication'),
     versionFile: name('version_file'),
+    looseObject: name('loose_object'),
     doomedObject: name('doomed_object'),
     versionStatus: name('version_status'),
     versionUse: name('version_use'),

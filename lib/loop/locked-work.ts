@@ -27,7 +27,7 @@ export interface LockedWorkOptions<Item> {
   readonly onError: (error: unknown, name: string) => void
 }
 
-/** The longest pause between two looks, and the one after somebody else was quicker, in milliseconds. */
+/** The longest pause between two looks, and the one after a failure or when somebody else was quicker, in milliseconds. */
 const longestMs = 10_000
 const takenMs = 1000
 
@@ -37,6 +37,7 @@ export class LockedWork<Item> {
   readonly #loop: Loop
   readonly #running = new Map<string, Promise<void>>()
   readonly #stopping = new AbortController()
+  #hasFailed = false
 
   constructor(options: LockedWorkOptions<Item>) {
     this.#options = options
@@ -65,6 +66,11 @@ export class LockedWork<Item> {
 
   async #pass(): Promise<NextPass> {
     const { limit, find, mayBegin } = this.#options
+    // What could not even be recorded as a failure is due still, and would fail again at once.
+    if (this.#hasFailed) {
+      this.#hasFailed = false
+      return jitter(takenMs, 0.5)
+    }
     const free = limit - this.#running.size
     if (free <= 0 || !mayBegin()) return jitter(longestMs, 0.2)
     const { due, nextInMs } = await find(limit)
@@ -92,23 +98,22 @@ export class LockedWork<Item> {
       await session.close()
       return false
     }
-    const done = this.#work(item, session).finally(() => {
-      this.#running.delete(number)
-      this.wake()
-    })
-    this.#running.set(number, done)
+    this.#running.set(number, this.#work(item, number, session))
     return true
   }
 
-  async #work(item: Item, session: LockSession): Promise<void> {
+  async #work(item: Item, number: string, session: LockSession): Promise<void> {
     const { work, onError, name } = this.#options
     const signal = AbortSignal.any([this.#stopping.signal, session.lost])
     try {
       await work(item, session, signal)
     } catch (error) {
+      this.#hasFailed = true
       if (!this.#stopping.signal.aborted) onError(error, name)
     } finally {
       await session.close()
+      this.#running.delete(number)
+      this.wake()
     }
   }
 }

@@ -2,7 +2,7 @@ import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Component } from '../artifact/component.ts'
 import { Masker, type ReadSecret } from '../artifact/secrets.ts'
-import type { Source, SourceContext, SourceType } from '../artifact/source.ts'
+import { optionsOf, type Source, type SourceContext, type SourceType } from '../artifact/source.ts'
 import { ClusterError, messageOf } from '../errors.ts'
 
 export interface SourceDeskOptions {
@@ -60,7 +60,7 @@ export class SourceDesk {
     const masker = new Masker()
     const log = new ImportLog(this.#options, use)
     try {
-      const source = type.open(withoutType(options))
+      const source = type.open(optionsOf(options))
       await mkdir(workFolder, { recursive: true, mode: 0o700 })
       const context: SourceContext = {
         signal: use.signal,
@@ -82,10 +82,6 @@ export class SourceDesk {
       )
     }
   }
-}
-
-function withoutType(source: Component['source']): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(source).filter(([option]) => option !== 'type'))
 }
 
 async function untilAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {

@@ -14,10 +14,15 @@ import {
   markSwept,
 } from '../db/component/sweep.ts'
 import type { Database } from '../db/database.ts'
+import { takeTurn } from '../db/settings.ts'
 
 /** How often a server looks for leftovers, in milliseconds, and how many it takes at a time. */
 const everyMs = 60_000
 const batch = 500
+
+/** How often one server of all shortens the import logs, and goes through the whole store, in milliseconds. */
+const logMs = 600_000
+const dayMs = 86_400_000
 
 export interface Swept {
   /** Attempts that came to nothing, and objects that no version has any more. */
@@ -33,6 +38,8 @@ export function openStoreSweep(
   store: Store,
   options: {
     mayBegin: () => boolean
+    /** Aborted when the server stops: what is not done is done by another. */
+    signal: AbortSignal
     onExpired: (version: Expired) => void
     onSwept: (swept: Swept) => void
     onError: (error: unknown, name: string) => void
@@ -42,8 +49,15 @@ export function openStoreSweep(
     name: 'store sweep',
     async pass() {
       if (options.mayBegin()) {
-        if (await takeRetentionTurn(db)) await expireAll(db, options.onExpired)
-        const swept = await sweep(db, store)
+        const { signal } = options
+        if (await takeTurn(db, 'importLogTurn', logMs)) await purgeImportLog(db)
+        if (await takeRetentionTurn(db)) await expireAll(db, signal, options.onExpired)
+        const swept = await sweep(db, store, signal)
+        if (await takeTurn(db, 'sweepTurn', dayMs)) {
+          const strays = await sweepAll(db, store, signal)
+          swept.attempts += strays.attempts
+          swept.objects += strays.objects
+        }
         if (swept.attempts > 0 || swept.objects > 0) options.onSwept(swept)
       }
       return jitter(everyMs, 0.5)
@@ -52,28 +66,44 @@ export function openStoreSweep(
   })
 }
 
-async function expireAll(db: Database, onExpired: (version: Expired) => void): Promise<void> {
-  await purgeImportLog(db)
-  for (;;) {
+/** A version may be the base of another, which has to go first: so it looks until none is left. */
+async function expireAll(
+  db: Database,
+  signal: AbortSignal,
+  onExpired: (version: Expired) => void,
+): Promise<void> {
+  while (!signal.aborted) {
     const expired = await expireVersions(db, batch)
+    if (expired.length === 0) return
     for (const version of expired) onExpired(version)
-    if (expired.length < batch) return
   }
 }
 
-/** Removes what the database knows to be left over. */
-export async function sweep(db: Database, store: Store): Promise<Swept> {
+/** Removes what the database knows to be left over; not all of it when the signal is aborted. */
+export async function sweep(db: Database, store: Store, signal: AbortSignal): Promise<Swept> {
   await closeDeadAttempts(db)
   const swept = { attempts: 0, objects: 0, bytes: 0 }
   for (const token of await findUnswept(db, batch)) {
+    if (signal.aborted) return swept
     await store.removeAttempt(token)
     await markSwept(db, token)
     swept.attempts += 1
   }
-  const { objects, bytes } = await doomObjects(db, batch)
-  for (;;) {
+  while (!signal.aborted) {
+    const { looked, later, objects, bytes } = await doomObjects(db, batch)
+    swept.objects += objects
+    swept.bytes += bytes
+    await removeDoomed(db, store, signal)
+    // What a publication is about to use is noted again behind the others.
+    if (looked < batch || later > 0) break
+  }
+  return swept
+}
+
+async function removeDoomed(db: Database, store: Store, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
     const doomed = await findDoomed(db, batch)
-    if (doomed.length === 0) return { ...swept, objects, bytes }
+    if (doomed.length === 0) return
     await store.remove(doomed)
     await forgetDoomed(db, doomed)
   }
@@ -81,7 +111,7 @@ export async function sweep(db: Database, store: Store): Promise<Swept> {
 
 /**
  * Goes through the whole store for what the database knows nothing of: a server that had lost its lock may have written on
- * for a moment.
+ * for a moment, and a component may have been removed while one of its versions was imported.
  * @returns how many attempts and objects were removed
  */
 export async function sweepAll(
@@ -91,6 +121,7 @@ export async function sweepAll(
 ): Promise<{ attempts: number; objects: number }> {
   const found = { attempts: 0, objects: 0 }
   for await (const token of store.tokens(signal)) {
+    if (signal.aborted) return found
     const [stray] = await findStrayTokens(db, [token])
     if (stray) {
       await store.removeAttempt(token)

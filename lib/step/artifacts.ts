@@ -1,4 +1,4 @@
-/** What steps can do with components; handed to them by the server. */
+/** What steps can do with components; handed to them by the server. While the database is away they wait for it. */
 export interface Artifacts {
   /**
    * Puts the files of a version into a folder, each verified. What a run gets for a specification once, it gets again.
@@ -11,10 +11,10 @@ export interface Artifacts {
     component: string,
     version: string,
     target: string,
-    run: Pick<ArtifactRun, 'requestId'>,
+    run: ArtifactRun,
   ): Promise<string | null>
   /** Takes back what the request has recorded for the target. */
-  unrecord(component: string, target: string, run: Pick<ArtifactRun, 'requestId'>): Promise<void>
+  unrecord(component: string, target: string, run: ArtifactRun): Promise<void>
 }
 
 /** Which version of a component is asked for. */

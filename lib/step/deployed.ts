@@ -47,14 +47,17 @@ export function deployed<Input = any>(
         const context = contextOf(run, signal)
         const { component, version } = context.output(taken)
         const where = resolveArgument(target, context, 'target')
-        const previous = await run.artifacts.record(component, version, where, run)
+        const previous = await run.artifacts.record(component, version, where, {
+          requestId: run.requestId,
+          signal,
+        })
         return { component, version, target: where, previous }
       }),
     undo: run =>
-      watchWork(run, undefined, name, () => {
+      watchWork(run, undefined, name, signal => {
         const { component, target: where } = run.output(made)
         const requestId = run.compensates ?? run.requestId
-        return run.artifacts.unrecord(component, where, { requestId })
+        return run.artifacts.unrecord(component, where, { requestId, signal })
       }),
     undoUnfinished: false,
   })

@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Client } from 'pg'
 import t from 'tap'
 import type { Test } from 'tap'
 import { artifact, call, defineProcess, deployed, type Process } from '../../lib/index.ts'
 import { startCluster } from '../support/start-cluster.ts'
+import { until } from '../support/until.ts'
 import { MemorySource } from './memory-source.ts'
 
 t.setTimeout(60_000)
@@ -11,7 +13,7 @@ t.setTimeout(60_000)
 /** A server with the component `app`, whose versions 1.0.0, 1.1.0 and 2.0.0 are published. */
 async function open(t: Test, processes: readonly Process[]) {
   const source = new MemorySource()
-  const { cluster } = await startCluster(t, processes, { sources: [source.type] })
+  const { cluster, url } = await startCluster(t, processes, { sources: [source.type] })
   const { components } = cluster
   await components.apply({ name: 'app', source: { type: 'memory' } })
   const publish = async (...names: string[]): Promise<void> => {
@@ -27,7 +29,7 @@ async function open(t: Test, processes: readonly Process[]) {
     const { id } = await cluster.enqueue(process, { version })
     return cluster.wait(id)
   }
-  return { cluster, components, publish, run }
+  return { cluster, components, url, publish, run }
 }
 
 const take = artifact('app', ({ input }) => input.version, { to: 'app' })
@@ -127,6 +129,28 @@ t.test('the inventory says what is where, and the way back', async t => {
   )
   t.ok(history[1]?.undoneAt, 'what failed is marked')
   t.match(await components.inventory({ component: 'app' }), [{ requestId: id }])
+})
+
+t.test('a database that breaks off while a step asks it does not end the step', async t => {
+  const there = deployed(take, 'web')
+  const deploy = defineProcess({ name: 'deploy', steps: [take, there] })
+  const { cluster, components, url } = await open(t, [deploy])
+  const admin = new Client({ connectionString: url })
+  await admin.connect()
+  t.teardown(() => admin.end())
+  await admin.query('begin')
+  await admin.query('lock table cluster_worker.version_use')
+  const { id } = await cluster.enqueue(deploy, { version: 'latest' })
+  await until(async () => {
+    const { rows } = await admin.query(
+      `select pg_terminate_backend(pid) from pg_locks
+       where not granted and relation = 'cluster_worker.version_use'::regclass`,
+    )
+    return rows.length > 0
+  })
+  await admin.query('rollback')
+  t.match(await cluster.wait(id), { outcome: 'succeeded' })
+  t.match(await components.inventory(), [{ target: 'web', version: '2.0.0' }])
 })
 
 t.test('what cannot be a step is refused where it is defined', async t => {

@@ -187,7 +187,7 @@ t.test('a paused component is not checked; names that nobody knows are said', as
   const { source, components } = await open(t)
   await components.apply({ ...app, checkInterval: 'never' })
   await components.pause('app')
-  await t.rejects(components.check('app', { timeout: 200 }), { code: 'CW_WAIT_TIMEOUT' })
+  await t.rejects(components.check('app'), { code: 'CW_COMPONENT_PAUSED' })
   t.equal(source.checks, 0)
   await components.resume('app')
   await until(async () => source.checks > 0)
@@ -210,4 +210,9 @@ t.test('a definition that is wrong names the field', async t => {
   await wrong({ limits: { files: 0 } }, 'limits.files')
   await wrong({ keep: { age: 'long' } }, 'keep.age')
   await t.rejects(components.setCheckInterval('1s'), { code: 'CW_COMPONENT' })
+  await t.rejects(components.apply({ ...app, source: { type: 'folder', path: 'x' } }), {
+    code: 'CW_SOURCE_OPTION',
+    field: 'source.path',
+  })
+  await t.rejects(components.setRetentionHours({ from: 3, to: 3 }), { code: 'CW_OPTION' })
 })

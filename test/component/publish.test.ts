@@ -7,7 +7,7 @@ import {
   findKnown,
   findPublication,
 } from '../../lib/db/component/imports.ts'
-import { publish, type Publication } from '../../lib/db/component/publish.ts'
+import { publish } from '../../lib/db/component/publish.ts'
 import {
   closeDeadAttempts,
   doomObjects,
@@ -16,36 +16,13 @@ import {
   findStrayTokens,
   findUnswept,
 } from '../../lib/db/component/sweep.ts'
+import { wantImport } from '../../lib/db/component/versions.ts'
 import { removeComponent } from '../../lib/db/component/components.ts'
 import { untilBlocked } from '../support/until.ts'
 import { openComponents } from './open-components.ts'
+import { hashOf, publicationOf } from './publication.ts'
 
 t.setTimeout(60_000)
-
-const hashOf = (letter: string): string => letter.repeat(64)
-
-function publicationOf(
-  token: string,
-  versionId: string,
-  files: Record<string, string>,
-  more: Partial<Publication> = {},
-): Publication {
-  return {
-    token,
-    versionId,
-    files: Object.entries(files).map(([path, letter]) => ({
-      path,
-      hash: hashOf(letter),
-      size: 3,
-      executable: false,
-      modifiedAt: null,
-    })),
-    sealed: new Set(Object.values(files).map(hashOf)),
-    isIncremental: false,
-    triggers: [],
-    ...more,
-  }
-}
 
 t.test('only the newest attempt of a version publishes, and once', async t => {
   const { db, query, session, addVersion } = await openComponents(t)
@@ -148,10 +125,12 @@ t.test('two publications bring the same content at once: one object stays', asyn
 t.test('an object that retention has just removed stops the publication', async t => {
   const { db, query, session, addVersion } = await openComponents(t)
   const versionId = await addVersion('1')
-  await query(`insert into $s.object (hash, token, size) values (decode($1, 'hex'), $2, 3)`, [
-    hashOf('a'),
-    randomUUID(),
-  ])
+  await query(
+    `with made as (
+       insert into $s.object (hash, token, size) values (decode($1, 'hex'), $2, 3) returning hash
+     ) insert into $s.loose_object (hash) select hash from made`,
+    [hashOf('a'), randomUUID()],
+  )
   const holder = await session()
   const token = randomUUID()
   await beginAttempt(db, holder, { token, versionId, node: 'a' })
@@ -169,10 +148,12 @@ t.test('an object that retention has just removed stops the publication', async 
 t.test('an object that a publication is about to use is not given up', async t => {
   const { db, query, session, addVersion } = await openComponents(t)
   const versionId = await addVersion('1')
-  await query(`insert into $s.object (hash, token, size) values (decode($1, 'hex'), $2, 3)`, [
-    hashOf('a'),
-    randomUUID(),
-  ])
+  await query(
+    `with made as (
+       insert into $s.object (hash, token, size) values (decode($1, 'hex'), $2, 3) returning hash
+     ) insert into $s.loose_object (hash) select hash from made`,
+    [hashOf('a'), randomUUID()],
+  )
   const holder = await session()
   const token = randomUUID()
   await beginAttempt(db, holder, { token, versionId, node: 'a' })
@@ -181,10 +162,64 @@ t.test('an object that a publication is about to use is not given up', async t =
       text: `select from cluster_worker.object where hash = decode($1, 'hex') for key share`,
       values: [hashOf('a')],
     })
-    t.match(await doomObjects(db, 10), { objects: 0 })
+    t.match(await doomObjects(db, 10), { looked: 1, later: 1, objects: 0 })
   })
+  t.equal((await query('select from $s.loose_object')).length, 1, 'it is looked at again')
   await publish(db, holder, publicationOf(token, versionId, { x: 'a' }, { sealed: new Set() }))
-  t.match(await doomObjects(db, 10), { objects: 0 })
+  t.match(await doomObjects(db, 10), { looked: 1, objects: 0 })
+  t.match(await doomObjects(db, 10), { looked: 0 })
+})
+
+t.test('what several versions had goes with the last of them', async t => {
+  const { db, query, session, addVersion } = await openComponents(t)
+  const holder = await session()
+  for (const [version, letter] of [
+    ['1', 'b'],
+    ['2', 'c'],
+  ] as const) {
+    const [token, versionId] = [randomUUID(), await addVersion(version)]
+    await beginAttempt(db, holder, { token, versionId, node: 'a' })
+    await publish(db, holder, publicationOf(token, versionId, { x: 'a', y: 'a', z: letter }))
+  }
+  t.match(await doomObjects(db, 10), { looked: 0 }, 'nothing was removed')
+  const remove = (version: string): Promise<unknown> =>
+    query(
+      'delete from $s.publication p using $s.version v where v.id = p.version_id and v.name = $1',
+      [version],
+    )
+  await remove('1')
+  t.match(await doomObjects(db, 10), { looked: 2, objects: 1 })
+  // Who removes the last one has not committed: what is looked at meanwhile is looked at again.
+  await holder.transaction(async () => {
+    await holder.query({ text: 'delete from cluster_worker.publication' })
+    t.match(await doomObjects(db, 10), { looked: 0 })
+  })
+  t.match(await doomObjects(db, 10), { looked: 2, objects: 2 })
+  t.equal((await query('select from $s.object')).length, 0)
+})
+
+t.test('a version that is wished for while it is published is not imported again', async t => {
+  const { db, query, session, addVersion, componentId } = await openComponents(t)
+  const versionId = await addVersion('1')
+  const [holder, token] = [await session(), randomUUID()]
+  await beginAttempt(db, holder, { token, versionId, node: 'a' })
+  let wish: Promise<unknown> | undefined
+  await query(`create function pause() returns trigger language plpgsql as $$ begin
+    perform pg_advisory_xact_lock(77); return null; end $$`)
+  await query(`create trigger pause after insert on $s.publication execute function pause()`)
+  const stopper = await session()
+  let publishing: Promise<unknown> | undefined
+  await stopper.transaction(async () => {
+    await stopper.query({ text: 'select pg_advisory_xact_lock(77)' })
+    publishing = publish(db, holder, publicationOf(token, versionId, { x: 'a' }))
+    await untilBlocked(db)
+    wish = wantImport(db, componentId, '1')
+    await untilBlocked(db, 2)
+  })
+  await publishing
+  t.equal(await wish, true, 'it was not published when they looked')
+  t.notOk(await beginAttempt(db, holder, { token: randomUUID(), versionId, node: 'a' }))
+  t.equal((await query('select from $s.wanted_import')).length, 0)
 })
 
 t.test(
@@ -231,22 +266,3 @@ t.test(
     ])
   },
 )
-
-t.test('an incremental version is used with those before it', async t => {
-  const { db, session, addVersion } = await openComponents(t)
-  const holder = await session()
-  const bring = async (name: string, files: Record<string, string>, isIncremental: boolean) => {
-    const [token, versionId] = [randomUUID(), await addVersion(name)]
-    await beginAttempt(db, holder, { token, versionId, node: 'a' })
-    await publish(db, holder, publicationOf(token, versionId, files, { isIncremental }))
-    return versionId
-  }
-  await bring('1', { a: 'a', b: 'b' }, false)
-  await bring('2', { b: 'c' }, true)
-  const third = await bring('3', { d: 'd' }, true)
-  t.strictSame(
-    (await listFiles(db, third))?.map(({ path, hash }) => path + hash[0]),
-    ['aa', 'bc', 'dd'],
-  )
-  t.equal(await listFiles(db, '999'), undefined)
-})

@@ -303,7 +303,7 @@ async function judgeStore(
       if (!file || file.hash !== hash || content.digest('hex') !== hash) tornFiles += 1
     }
   }
-  await sweep(db, store)
+  await sweep(db, store, AbortSignal.timeout(60_000))
   await sweepAll(db, store, AbortSignal.timeout(60_000))
   await store.close()
   const left = (await readdir(storeFolder, { recursive: true })).filter(name =>

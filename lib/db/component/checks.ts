@@ -92,6 +92,8 @@ export async function recordCheck(
         select exists (select from ${t.version} where component_id = $1) as had_some
       ), given as materialized (
         select name, ref, place from unnest($2::text[], $3::jsonb[]) with ordinality as g (name, ref, place)
+        -- Each row that is tried takes a number, also in vain.
+        where not exists (select from ${t.version} v where v.component_id = $1 and v.name = g.name)
       ), found as (
         insert into ${t.version} (component_id, name, ref)
         select $1, name, ref from given order by place

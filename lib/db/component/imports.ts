@@ -20,7 +20,8 @@ export interface DueImports {
 }
 
 /**
- * The versions that are to be imported now and that nobody imports, the oldest wish first.
+ * The versions that are to be imported now and that nobody imports, the oldest wish first. Of an incremental component the
+ * version alone that was found first: those behind it build on it.
  * @param types the types of sources that this server knows
  */
 export async function findDueImports(
@@ -34,12 +35,16 @@ export async function findDueImports(
     text: `
       with held as materialized (${heldNumbers(t, 'version')})
       select v.id, v.name, v.ref, c.id as component_id, c.name as component, c.definition,
-        (extract(epoch from w.next_at - clock_timestamp()) * 1000)::float8 as wait_ms
-      from ${t.wantedImport} w
-      join ${t.version} v on v.id = w.version_id
+        (extract(epoch from v.next_at - clock_timestamp()) * 1000)::float8 as wait_ms
+      from (
+        select v.*, w.next_at, min(v.id) over (partition by v.component_id) as first_id
+        from ${t.wantedImport} w join ${t.version} v on v.id = w.version_id
+      ) as v
       join ${t.component} c on c.id = v.component_id
-      where not c.paused and c.source_type = any ($1) and v.id not in (select number from held)
-      order by w.next_at, v.id limit $2 + 1`,
+      where not c.paused and c.source_type = any ($1)
+        and v.id % 4294967296 not in (select number from held)
+        and (v.id = v.first_id or c.definition ->> 'versions' is distinct from 'incremental')
+      order by v.next_at, v.id limit $2 + 1`,
     values: [types, limit],
   })
   const due = rows.filter(row => row.wait_ms <= 0).slice(0, limit)
@@ -82,6 +87,13 @@ export async function beginAttempt(
       text: `
         update ${t.importAttempt} set ended_at = clock_timestamp(), outcome = 'lost'
         where version_id = $1 and ended_at is null`,
+      values: [attempt.versionId],
+    })
+    // Somebody may have wished for it in the moment in which it was published.
+    await session.query({
+      text: `
+        delete from ${t.wantedImport} as w using ${t.publication} p
+        where w.version_id = $1 and p.version_id = w.version_id`,
       values: [attempt.versionId],
     })
     const { rowCount } = await session.query({

@@ -16,6 +16,7 @@ export interface InventoryLine {
 
 /**
  * Records that a version is on a target now. Two that record for the same target at once both stay, the later one on top.
+ * Repeating it for a request whose version is on top changes nothing.
  * @returns false when the component has no such version
  */
 export async function recordDeployment(
@@ -25,8 +26,17 @@ export async function recordDeployment(
   const { t } = db
   const { rowCount } = await db.query({
     text: `
-      insert into ${t.inventory} (target, component_id, version_id, request_id)
-      select $1, $2, id, $4 from ${t.version} where component_id = $2 and name = $3`,
+      with it as materialized (
+        select id from ${t.version} where component_id = $2 and name = $3
+      ), top as materialized (
+        select version_id, request_id from ${t.inventory}
+        where target = $1 and component_id = $2 and undone_at is null order by id desc limit 1
+      ), recorded as (
+        insert into ${t.inventory} (target, component_id, version_id, request_id)
+        select $1, $2, id, $4 from it
+        where not exists (select from top where top.version_id = it.id and top.request_id = $4)
+      )
+      select from it`,
     values: [deployment.target, deployment.componentId, deployment.version, deployment.requestId],
   })
   return rowCount === 1

@@ -9,7 +9,7 @@ export interface Publication {
   readonly files: readonly PublishedFile[]
   /** The hashes of the contents that this attempt has made objects of; the other contents were in the store. */
   readonly sealed: ReadonlySet<string>
-  /** Whether the files are those only in which it differs from the version that was published before it. */
+  /** Whether the files are those only in which it differs from the published version that was found before it. */
   readonly isIncremental: boolean
   /** The processes that are started when a version comes for the first time. */
   readonly triggers: readonly { process: string; input: object }[]
@@ -114,7 +114,7 @@ async function insertPublication(
       insert into ${t.publication} (version_id, token, base, files, bytes)
       select v.id, $2, case when $5 then (
           select p.version_id from ${t.publication} p join ${t.version} b on b.id = p.version_id
-          where b.component_id = v.component_id order by p.published_at desc, p.version_id desc limit 1
+          where b.component_id = v.component_id and b.id < v.id order by b.id desc limit 1
         ) end, $3, $4
       from ${t.version} v where v.id = $1`,
     values: [versionId, token, files.length, totalOf(files), isIncremental],

@@ -8,6 +8,9 @@ export interface Expired {
   bytes: number
 }
 
+/** How many files one transaction removes, unless a single version has more: it must end before its time is up. */
+const mostFiles = 100_000
+
 /**
  * Gives up the files of versions that are too many or too old for their component. Kept are: what is on some target now,
  * what a request that has not finished uses, the base of an incremental version that is kept, and the newest version of
@@ -15,7 +18,7 @@ export interface Expired {
  *
  * A run may take a version at the same moment: it share-locks the publication and records its use. Either that comes
  * first, and the row is skipped here, or the run finds the publication gone.
- * @param limit how many at the most
+ * @param limit how many at the most; there may be more as long as there is one
  */
 export async function expireVersions(db: Database, limit: number): Promise<Expired[]> {
   const { t } = db
@@ -23,35 +26,31 @@ export async function expireVersions(db: Database, limit: number): Promise<Expir
     const { rows } = await client.query<{ version_id: string }>({
       text: `
         with ranked as (
-          select p.version_id, p.published_at, c.definition -> 'keep' as keep,
+          select p.version_id, p.published_at, p.files, c.definition -> 'keep' as keep,
             row_number() over (partition by v.component_id order by v.id desc) as place
           from ${t.publication} p
           join ${t.version} v on v.id = p.version_id
           join ${t.component} c on c.id = v.component_id
+        ), spare as (
+          select p.version_id, sum(p.files) over (order by p.version_id) - p.files as files_before
+          from ranked p
+          where p.place > 1 and (p.place > (p.keep ->> 'count')::bigint
+              or p.published_at < now() - (p.keep ->> 'age')::float8 * interval '1 ms')
+            and not ${isNeeded(db)}
         )
-        select p.version_id from ranked r join ${t.publication} p using (version_id)
-        where r.place > 1 and (r.place > (r.keep ->> 'count')::bigint
-          or p.published_at < now() - (r.keep ->> 'age')::float8 * interval '1 ms')
+        select p.version_id from spare join ${t.publication} p using (version_id)
+        where spare.files_before < $2
         order by p.version_id limit $1
         for update of p skip locked`,
-      values: [limit],
+      values: [limit, mostFiles],
     })
+    if (rows.length === 0) return []
     // Looked at again under the locks: whoever took one before has committed.
     const { rows: expired } = await client.query<Expired>({
       text: `
         with gone as (
           delete from ${t.publication} as p
-          where p.version_id = any ($1::bigint[])
-            and not exists (select from ${t.publication} b where b.base = p.version_id)
-            and not exists (
-              select from ${t.versionUse} u
-              where u.version_id = p.version_id
-                and not exists (select from ${t.finished} f where f.id = u.request_id))
-            and not exists (
-              select from ${t.inventory} i
-              where i.version_id = p.version_id and i.undone_at is null and not exists (
-                select from ${t.inventory} later where later.target = i.target
-                  and later.component_id = i.component_id and later.id > i.id and later.undone_at is null))
+          where p.version_id = any ($1::bigint[]) and not ${isNeeded(db)}
           returning p.version_id, p.bytes
         )
         select c.name as component, v.name as version, gone.bytes::float8 as bytes
@@ -60,6 +59,21 @@ export async function expireVersions(db: Database, limit: number): Promise<Expir
     })
     return expired
   })
+}
+
+/** A boolean SQL expression: something needs the publication `p`. */
+function isNeeded({ t }: Database): string {
+  return `(
+    exists (select from ${t.publication} b where b.base = p.version_id)
+    or exists (
+      select from ${t.versionUse} u
+      where u.version_id = p.version_id
+        and not exists (select from ${t.finished} f where f.id = u.request_id))
+    or exists (
+      select from ${t.inventory} i
+      where i.version_id = p.version_id and i.undone_at is null and not exists (
+        select from ${t.inventory} later where later.target = i.target
+          and later.component_id = i.component_id and later.id > i.id and later.undone_at is null)))`
 }
 
 /**

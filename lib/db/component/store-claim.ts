@@ -1,12 +1,27 @@
 import { randomUUID } from 'node:crypto'
 import type { Database } from '../database.ts'
-import { agreeOnSetting } from '../settings.ts'
+import { agreeOnSetting, readSetting, writeSetting } from '../settings.ts'
+
+export interface ClusterClaim {
+  readonly id: string
+  readonly wasUsed: boolean
+  /** The kind of store that the cluster uses; null before it has used one. */
+  readonly kind: string | null
+}
 
 /** Whose the store is, and whether it has been used: what `Store.check` compares it with. */
-export async function readStoreClaim(db: Database): Promise<{ id: string; wasUsed: boolean }> {
+export async function readStoreClaim(db: Database): Promise<ClusterClaim> {
   const id = await agreeOnSetting(db, 'storeId', randomUUID())
   const { rows } = await db.query<{ used: boolean }>({
     text: `select exists (select from ${db.t.object}) as used`,
   })
-  return { id, wasUsed: rows[0]?.used === true }
+  const kind = await readSetting(db, kindSetting)
+  return { id, wasUsed: rows[0]?.used === true, kind: typeof kind === 'string' ? kind : null }
 }
+
+/** Remembers the kind of store that the cluster uses. Two that do so at once with the same kind write the same. */
+export function writeStoreKind(db: Database, kind: string): Promise<void> {
+  return writeSetting(db, kindSetting, kind)
+}
+
+const kindSetting = 'storeKind'

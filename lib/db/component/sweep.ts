@@ -66,32 +66,60 @@ export async function findStrayObjects(
   return rows.map(({ hash }) => hash)
 }
 
+/** What `doomObjects` did. */
+export interface Doomed {
+  /** How many contents it has looked at; fewer than it might have when there are no more. */
+  readonly looked: number
+  /** How many of them a publication is about to use. */
+  readonly later: number
+  /** How many objects were given up, and their bytes. */
+  readonly objects: number
+  readonly bytes: number
+}
+
 /**
- * Gives up objects that no version has any more. One that a publication is just about to use is locked by its foreign
- * key, and skipped; should it have committed in this very moment, the foreign key refuses the deletion.
- * @returns how many there were, and their bytes
+ * Gives up objects that no version has any more, among those that some version has lost. One that a publication is just
+ * about to use is locked by its foreign key: it is left for the next time. Should the publication have committed in this
+ * very moment, the foreign key refuses the deletion, and nothing has happened. Of several servers that do so at once each
+ * looks at others.
  */
-export async function doomObjects(
-  db: Database,
-  limit: number,
-): Promise<{ objects: number; bytes: number }> {
+export function doomObjects(db: Database, limit: number): Promise<Doomed> {
   const { t } = db
-  const { rows } = await db.query<{ objects: number; bytes: number }>({
-    text: `
-      with unused as materialized (
-        select hash from ${t.object} as o
-        where not exists (select from ${t.versionFile} f where f.hash = o.hash)
-        limit $1 for update skip locked
-      ), gone as (
-        delete from ${t.object} as o using unused where o.hash = unused.hash
-        returning o.token, o.hash, o.size
-      ), doomed as (
-        insert into ${t.doomedObject} (token, hash) select token, hash from gone
-      )
-      select count(*)::integer as objects, coalesce(sum(size), 0)::float8 as bytes from gone`,
-    values: [limit],
+  return db.transaction(async client => {
+    const { rows: loose } = await client.query<{ hash: string }>({
+      text: `
+        with mine as materialized (
+          select id from ${t.looseObject} order by id limit $1 for update skip locked
+        )
+        delete from ${t.looseObject} as l using mine where l.id = mine.id returning encode(l.hash, 'hex') as hash`,
+      values: [limit],
+    })
+    if (loose.length === 0) return { looked: 0, later: 0, objects: 0, bytes: 0 }
+    // A statement of its own: it sees the removal of the files for which the rows above were written.
+    const { rows } = await client.query<Omit<Doomed, 'looked'>>({
+      text: `
+        with unused as materialized (
+          select o.hash from ${t.object} o
+          where o.hash in (select decode(h, 'hex') from unnest($1::text[]) as g (h))
+            and not exists (select from ${t.versionFile} f where f.hash = o.hash)
+        ), free as materialized (
+          select o.hash from ${t.object} o join unused using (hash) for update of o skip locked
+        ), later as (
+          insert into ${t.looseObject} (hash)
+          select hash from unused where hash not in (select hash from free) returning 1
+        ), gone as (
+          delete from ${t.object} as o using free where o.hash = free.hash
+          returning o.token, o.hash, o.size
+        ), doomed as (
+          insert into ${t.doomedObject} (token, hash) select token, hash from gone
+        )
+        select (select count(*) from later)::integer as later, count(*)::integer as objects,
+          coalesce(sum(size), 0)::float8 as bytes
+        from gone`,
+      values: [loose.map(({ hash }) => hash)],
+    })
+    return { looked: loose.length, ...(rows[0] ?? { later: 0, objects: 0, bytes: 0 }) }
   })
-  return rows[0] ?? { objects: 0, bytes: 0 }
 }
 
 /** Objects that were given up and are still in the store. */

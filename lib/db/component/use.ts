@@ -26,8 +26,8 @@ export async function listPublished(
 
 /**
  * Records which version a run takes for what it asked for; what was recorded first stays, so that every step of the run
- * gets the same. While the request is not finished, retention keeps the version: its row is locked here against the
- * removal of its publication.
+ * gets the same. While the request is not finished, retention keeps the version: its publication is locked here against
+ * its removal. When retention was faster nothing is recorded, so that the run may take another one.
  * @returns the version that holds, or undefined when it is not published any more
  */
 export async function recordUse(
@@ -38,7 +38,11 @@ export async function recordUse(
   return db.transaction(async client => {
     await client.query({
       text: `
-        insert into ${t.versionUse} (request_id, component_id, spec, version_id) values ($1, $2, $3, $4)
+        with there as materialized (
+          select version_id from ${t.publication} where version_id = $4 for key share
+        )
+        insert into ${t.versionUse} (request_id, component_id, spec, version_id)
+        select $1, $2, $3, version_id from there
         on conflict do nothing`,
       values: [use.requestId, use.componentId, use.spec, use.versionId],
     })
