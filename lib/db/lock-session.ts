@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { ClusterError, messageOf } from '../errors.ts'
 import type { Database, Queryable } from './database.ts'
 import { tryLock, type LockKind } from './locks.ts'
+import { setForSession } from './set-for-session.ts'
 import { isConnectionFailure, sqlStateOf, translateError } from './translate-error.ts'
 
 /** PostgreSQL ends a lock's session that has been silent for so many milliseconds: its server is frozen, or cut off. */
@@ -37,18 +38,7 @@ export class LockSession implements Queryable {
       application_name: `cluster-worker ${name}`.slice(0, 63),
       query_timeout: statementMs,
     })
-    client.on('error', ignore)
-    try {
-      // Not as options of the connection: those of the database URL would take their place.
-      await client.query({
-        text: `
-          select set_config(name, value, false) from unnest($1::text[], $2::text[]) as g (name, value)`,
-        values: [Object.keys(settings), Object.values(settings).map(String)],
-      })
-    } catch (error) {
-      await endQuietly(client)
-      throw translateError(error)
-    }
+    await setForSession(client, settings)
     return new LockSession(client)
   }
 
@@ -130,10 +120,6 @@ export class LockSession implements Queryable {
     this.#closed.abort()
     void endQuietly(this.#client)
   }
-}
-
-function ignore(): void {
-  // Whoever asks next is told.
 }
 
 async function endQuietly(client: pg.Client): Promise<void> {

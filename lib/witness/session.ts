@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { setForSession } from '../db/set-for-session.ts'
 import type { Limits } from './limits.ts'
 
 /** Opens a connection beside the pool. */
@@ -8,7 +9,7 @@ export type Connect = (config: pg.ClientConfig) => Promise<pg.Client>
  * Opens a session that PostgreSQL ends by itself when it falls silent.
  * @param synchronousCommit off for one that only counts itself: it must not wait for a slow disk or a standby
  */
-export function openSession(
+export async function openSession(
   connect: Connect,
   node: string,
   limits: Limits,
@@ -26,14 +27,13 @@ export function openSession(
     tcp_keepalives_interval: 1,
     tcp_keepalives_count: 3,
   }
-  return connect({
+  const session = await connect({
     application_name: sessionName(node),
     connectionTimeoutMillis: connectMs,
     query_timeout: answerMs,
-    options: Object.entries(settings)
-      .map(([name, value]) => `-c ${name}=${value}`)
-      .join(' '),
   })
+  await setForSession(session, settings)
+  return session
 }
 
 export async function pidOf(session: pg.Client): Promise<number | undefined> {

@@ -1,12 +1,9 @@
-import { once } from 'node:events'
-import { type ChildProcess, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { listFiles } from '../../lib/db/component/files.ts'
 import { findUnswept } from '../../lib/db/component/sweep.ts'
 import { Database } from '../../lib/db/database.ts'
@@ -14,6 +11,7 @@ import { Cluster } from '../../lib/index.ts'
 import { sweep, sweepAll } from '../../lib/loop/store-sweep.ts'
 import { StoreAccess } from '../../lib/store-access.ts'
 import { seeded } from '../support/seeded.ts'
+import { Fleet } from './fleet.ts'
 import { readLedger, type Held } from './ledger.ts'
 import { filesOf } from './shelf-source.ts'
 
@@ -102,72 +100,6 @@ export async function runImportCampaign(
     await db.close()
     await rm(folder, { recursive: true, force: true })
   }
-}
-
-/** The servers' processes. */
-class Fleet {
-  readonly killedAt = new Map<number, number>()
-  readonly #launch: (name: string) => ChildProcess
-  readonly #children = new Map<string, ChildProcess>()
-  readonly names: readonly string[]
-
-  constructor(
-    { url, servers }: ImportCampaignOptions,
-    folder: string,
-    { ledger, shelf, store }: { ledger: string; shelf: string; store: string },
-  ) {
-    const program = fileURLToPath(new URL('server.ts', import.meta.url))
-    this.names = Array.from({ length: servers }, (_, n) => `s${n + 1}`)
-    this.#launch = name =>
-      spawn(process.execPath, [program, url, name, ledger, shelf, store, join(folder, name)], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      })
-  }
-
-  async start(): Promise<void> {
-    await Promise.all(this.names.map(name => this.restart(name)))
-  }
-
-  /** A server that cannot start, because its predecessor's locks are still held, tries again. */
-  async restart(name: string): Promise<void> {
-    for (;;) {
-      const child = this.#launch(name)
-      this.#children.set(name, child)
-      const isReady = await Promise.race([
-        once(child.stdout as NodeJS.ReadableStream, 'data').then(() => true),
-        once(child, 'exit').then(() => false),
-      ])
-      if (isReady) return
-    }
-  }
-
-  async kill(name: string): Promise<void> {
-    const child = this.#children.get(name) as ChildProcess
-    if (!isAlive(child)) return
-    const gone = once(child, 'exit')
-    child.kill('SIGKILL')
-    await gone
-    this.killedAt.set(child.pid as number, Number(process.hrtime.bigint() / 1000n) / 1000)
-  }
-
-  /** Starts those again that have left by themselves. */
-  async revive(): Promise<void> {
-    for (const [name, child] of this.#children) if (!isAlive(child)) await this.restart(name)
-  }
-
-  async stop(): Promise<void> {
-    await Promise.all(
-      [...this.#children.values()].filter(isAlive).map(async child => {
-        const gone = once(child, 'exit')
-        child.kill('SIGTERM')
-        await gone
-      }),
-    )
-  }
-}
-
-function isAlive(child: ChildProcess): boolean {
-  return child.exitCode === null && child.signalCode === null
 }
 
 /** Now and then a fault, and now and then a new version. The pace is the campaign's own, not a wait for anything. */

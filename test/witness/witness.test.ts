@@ -11,7 +11,14 @@ import { limitsOf } from '../../lib/witness/limits.ts'
 import { openSession } from '../../lib/witness/session.ts'
 import { Watcher } from '../../lib/witness/watcher.ts'
 import { Witness, type Look } from '../../lib/witness/witness.ts'
-import { addLane, addRequests, describeNode, findSilent, openRooms } from '../support/rows.ts'
+import {
+  addLane,
+  addRequests,
+  describeNode,
+  findSilent,
+  openDatabase,
+  openRooms,
+} from '../support/rows.ts'
 import { until } from '../support/until.ts'
 
 /** Long enough that a machine under load does not fence, short enough that a heartbeat comes soon. */
@@ -215,6 +222,19 @@ t.test('PostgreSQL itself ends the session of a server that falls silent', async
   const limits = limitsOf({ lostAfterMs: 500, outageGraceMs: 0 })
   const session = await openSession(config => db.connectAlone(config), 'one', limits, 'on')
   t.teardown(() => session.end())
+  const [error] = (await once(session, 'error')) as [unknown]
+  t.match(error, { code: '57P05' })
+})
+
+t.test('so it does whatever options the database URL has', async t => {
+  const { url } = await openRooms(t)
+  const own = new URLSearchParams({ options: '-c work_mem=8MB' })
+  const db = openDatabase(t, `${url}${url.includes('?') ? '&' : '?'}${own.toString()}`)
+  const limits = limitsOf({ lostAfterMs: 500, outageGraceMs: 0 })
+  const session = await openSession(config => db.connectAlone(config), 'one', limits, 'on')
+  t.teardown(() => session.end())
+  const { rows } = await session.query('show work_mem')
+  t.same(rows, [{ work_mem: '8MB' }])
   const [error] = (await once(session, 'error')) as [unknown]
   t.match(error, { code: '57P05' })
 })
