@@ -17,9 +17,14 @@ export async function setForSession(
       values: [Object.keys(settings), Object.values(settings).map(String)],
     })
   } catch (error) {
-    await client.end().catch(() => undefined)
+    // Not waited for: a connection that is half open may take long to end.
+    void endQuietly(client)
     throw translateError(error)
   }
+}
+
+async function endQuietly(client: pg.Client): Promise<void> {
+  await client.end().catch(() => undefined)
 }
 
 function ignore(): void {
