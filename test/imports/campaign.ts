@@ -11,7 +11,7 @@ import { Cluster } from '../../lib/index.ts'
 import { sweep, sweepAll } from '../../lib/loop/store-sweep.ts'
 import { StoreAccess } from '../../lib/store-access.ts'
 import { seeded } from '../support/seeded.ts'
-import { Fleet } from './fleet.ts'
+import { Fleet, nowMs } from './fleet.ts'
 import { readLedger, type Held } from './ledger.ts'
 import { filesOf } from './shelf-source.ts'
 
@@ -79,8 +79,8 @@ export async function runImportCampaign(
   })
   try {
     await fleet.start()
-    const faults = await makeTrouble(options, fleet, db, places.shelf)
-    const askedAt = Number(process.hrtime.bigint() / 1000n) / 1000
+    const { at: faultsAt, ...faults } = await makeTrouble(options, fleet, db, places.shelf)
+    const askedAt = nowMs()
     const versions = await settle(cluster, names, places.shelf)
     await fleet.stop()
     const held = readLedger(places.ledger, fleet.killedAt)
@@ -90,7 +90,10 @@ export async function runImportCampaign(
       checks: checks.length,
       ...versions,
       failedAttempts: held.length - checks.length - versions.published,
-      checkedTooOften: countTooOften(checks.filter(({ from }) => from < askedAt)),
+      checkedTooOften: countTooOften(
+        checks.filter(({ from }) => from < askedAt),
+        faultsAt,
+      ),
       twoHolders: countTwoHolders(held),
       ...(await judgeStore(db, places.store)),
     }
@@ -108,9 +111,10 @@ async function makeTrouble(
   fleet: Fleet,
   db: Database,
   shelf: string,
-): Promise<Pick<ImportCampaignResult, 'kills' | 'cuts' | 'restarts'>> {
+): Promise<Pick<ImportCampaignResult, 'kills' | 'cuts' | 'restarts'> & { at: readonly number[] }> {
   const random = seeded(seed)
   const faults = { kills: 0, cuts: 0, restarts: 0 }
+  const at: number[] = []
   const endAt = performance.now() + seconds * 1000
   for (let round = 1; performance.now() < endAt; round++) {
     await delay(500)
@@ -118,16 +122,20 @@ async function makeTrouble(
     const dice = random()
     if (dice < 0.12) {
       const name = fleet.names[Math.floor(random() * fleet.names.length)] as string
+      at.push(nowMs())
       await fleet.kill(name)
       faults.kills += 1
-    } else if (dice < 0.5) faults.cuts += await cutOneLock(db, random())
-    else if (restart && dice < 0.515) {
+    } else if (dice < 0.5) {
+      at.push(nowMs())
+      faults.cuts += await cutOneLock(db, random())
+    } else if (restart && dice < 0.515) {
+      at.push(nowMs())
       await restart()
       faults.restarts += 1
     }
     await fleet.revive()
   }
-  return faults
+  return { ...faults, at }
 }
 
 /** Ends one of the sessions that hold locks of checks and imports. */
@@ -178,14 +186,18 @@ async function waitUntilPublished(cluster: Cluster, name: string, version: strin
   }
 }
 
-/** Checks of one component that began too soon after one that was completed. Those that were cut off do not count. */
-function countTooOften(checks: readonly Held[]): number {
+/**
+ * Checks of one component that began too soon after one that was completed. Those that were cut off do not count, and
+ * neither do those that a fault hit before their end was recorded.
+ */
+function countTooOften(checks: readonly Held[], faultsAt: readonly number[]): number {
   const last = new Map<string, Held>()
   let tooOften = 0
   for (const check of checks) {
     const before = last.get(check.what)
     const isSoon = before && check.from - before.to < interval.ms - interval.tolerance
-    if (isSoon && before.ended === 'done') tooOften += 1
+    const isHit = before && faultsAt.some(at => at > before.to - 1000 && at < before.to + 1000)
+    if (isSoon && before.ended === 'done' && !isHit) tooOften += 1
     last.set(check.what, check)
   }
   return tooOften

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 
 /** The servers' processes. */
 export class Fleet {
+  /** When each process that has ended did, by its pid. */
   readonly killedAt = new Map<number, number>()
   readonly #launch: (name: string) => ChildProcess
   readonly #children = new Map<string, ChildProcess>()
@@ -32,6 +33,8 @@ export class Fleet {
     for (;;) {
       const child = this.#launch(name)
       this.#children.set(name, child)
+      // However it ends: also by itself, when it was declared lost.
+      child.once('exit', () => this.killedAt.set(child.pid as number, nowMs()))
       const isReady = await Promise.race([
         once(child.stdout as NodeJS.ReadableStream, 'data').then(() => true),
         once(child, 'exit').then(() => false),
@@ -46,7 +49,6 @@ export class Fleet {
     const gone = once(child, 'exit')
     child.kill('SIGKILL')
     await gone
-    this.killedAt.set(child.pid as number, Number(process.hrtime.bigint() / 1000n) / 1000)
   }
 
   /** Starts those again that have left by themselves. */
@@ -67,4 +69,9 @@ export class Fleet {
 
 function isAlive(child: ChildProcess): boolean {
   return child.exitCode === null && child.signalCode === null
+}
+
+/** By the clock of the ledger, in milliseconds. */
+export function nowMs(): number {
+  return Number(process.hrtime.bigint() / 1000n) / 1000
 }
