@@ -12,7 +12,7 @@ import { ClusterError, messageOf } from './errors.ts'
 import type { StoreAccess } from './store-access.ts'
 
 export interface FetchOptions {
-  /** How long a file is waited for that the store does not show yet. Defaults to the option `storeDelay`. */
+  /** Aborted to give up; what was brought so far stays in the folder. */
   signal?: AbortSignal
   /** Called after each file. */
   onProgress?: (done: {

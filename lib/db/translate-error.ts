@@ -9,22 +9,54 @@ const ours: Record<string, ErrorCode> = {
 
 /** SQLSTATEs and system errors that say that the connection, not the statement, failed. */
 const connectionCodes = new Set([
-  '08000', '08001', '08003', '08004', '08006',
-  '25P03', '25P04', '53300', '57P01', '57P02', '57P03', '57P04', '57P05',
-  'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN', 'ENOENT', 'EACCES',
-]) // prettier-ignore
+  '08000',
+  '08001',
+  '08003',
+  '08004',
+  '08006',
+  '25P03',
+  '25P04',
+  '53300',
+  '57P01',
+  '57P02',
+  '57P03',
+  '57P04',
+  '57P05',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ENOENT',
+  'EACCES',
+])
 
 /** What the operator has to do, by SQLSTATE. */
 const advice: Record<string, (message: string) => [ErrorCode, string]> = {
   '3D000': message => ['CW_DATABASE_UNFIT', `${message}; create it, for example with createdb`],
-  '28P01': message => ['CW_CONNECTION', `${message}; check the user and password in the database URL`],
-  '28000': message => ['CW_CONNECTION', `${message}; check pg_hba.conf and the user in the database URL`],
+  '28P01': message => [
+    'CW_CONNECTION',
+    `${message}; check the user and password in the database URL`,
+  ],
+  '28000': message => [
+    'CW_CONNECTION',
+    `${message}; check pg_hba.conf and the user in the database URL`,
+  ],
   '3F000': message => ['CW_NOT_MIGRATED', `${message}; run: cluster-worker migrate`],
   '42P01': message => ['CW_NOT_MIGRATED', `${message}; run: cluster-worker migrate`],
   '42883': message => ['CW_NOT_MIGRATED', `${message}; run: cluster-worker migrate`],
-  '42501': message => ['CW_DATABASE_UNFIT', `${message}; grant the role what docs/operations.md lists`],
-  '25006': message => ['CW_DATABASE_UNFIT', `${message}; the database is read-only: connect to the primary, without default_transaction_read_only`],
-} // prettier-ignore
+  '42501': message => [
+    'CW_DATABASE_UNFIT',
+    `${message}; grant the role what docs/operations.md lists`,
+  ],
+  '25006': message => [
+    'CW_DATABASE_UNFIT',
+    `${message}; the database is read-only: connect to the primary, without default_transaction_read_only`,
+  ],
+}
 
 /** Turns what `pg` throws into a ClusterError where the user can do something about it. */
 export function translateError(error: unknown): unknown {

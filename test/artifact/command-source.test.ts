@@ -73,7 +73,13 @@ t.test('a program is stopped with its descendants when the time is up or the wor
   const source = openSource(t, { type: 'command', list: sh(script), fetch: ['true'] })
   const listing = source.list()
   listing.catch(() => undefined)
-  await until(async () => await access(mark).then(() => true, () => false)) // prettier-ignore
+  await until(
+    async () =>
+      await access(mark).then(
+        () => true,
+        () => false,
+      ),
+  )
   const pid = Number(await readFile(mark, 'utf8'))
   t.ok(isRunning(pid))
   source.abort(new Error('enough'))

@@ -7,7 +7,14 @@ import { openSource } from './source-context.ts'
 /** A repository with the tags v1.9.0, v1.10.0 (with a message) and other, and a branch main that has moved on. */
 async function makeRepository(t: Test) {
   const path = t.testdir()
-  const environment = { ...process.env, GIT_CONFIG_GLOBAL: '/dev/null', GIT_AUTHOR_NAME: 'a', GIT_AUTHOR_EMAIL: 'a@a', GIT_COMMITTER_NAME: 'a', GIT_COMMITTER_EMAIL: 'a@a' } // prettier-ignore
+  const environment = {
+    ...process.env,
+    GIT_CONFIG_GLOBAL: '/dev/null',
+    GIT_AUTHOR_NAME: 'a',
+    GIT_AUTHOR_EMAIL: 'a@a',
+    GIT_COMMITTER_NAME: 'a',
+    GIT_COMMITTER_EMAIL: 'a@a',
+  }
   const git = (...args: string[]): string =>
     execFileSync('git', args, { cwd: path, env: environment, encoding: 'utf8' }).trim()
   const commit = async (text: string): Promise<string> => {

@@ -7,7 +7,12 @@ import { openSource } from './source-context.ts'
 import { tarBytes } from './tar-bytes.ts'
 import { answerFrom, openWebServer } from './web-server.ts'
 
-const tarball = gzipSync(tarBytes([{ name: 'package/index.js', content: 'one' }, { name: 'package/bin/x', content: 'x', mode: 0o755 }])) // prettier-ignore
+const tarball = gzipSync(
+  tarBytes([
+    { name: 'package/index.js', content: 'one' },
+    { name: 'package/bin/x', content: 'x', mode: 0o755 },
+  ]),
+)
 const integrity = `sha512-${createHash('sha512').update(tarball).digest('base64')}`
 const shasum = createHash('sha1').update(tarball).digest('hex')
 
@@ -18,7 +23,9 @@ async function openRegistry(t: Test, dists: (url: string) => Record<string, obje
     t,
     answerFrom(() => paths),
   )
-  const versions = Object.fromEntries(Object.entries(dists(server.url)).map(([name, dist]) => [name, { dist }])) // prettier-ignore
+  const versions = Object.fromEntries(
+    Object.entries(dists(server.url)).map(([name, dist]) => [name, { dist }]),
+  )
   paths['/@team%2fapp'] = { versions }
   return { ...server, options: { type: 'npm', package: '@team/app', registry: server.url } }
 }

@@ -41,7 +41,9 @@ export function tarEntry(entry: RawTarEntry): Buffer {
 
 /** What an extended header says of the next entry. */
 export function pax(records: Readonly<Record<string, string>>, type = 'x'): RawTarEntry {
-  const content = Object.entries(records).map(([key, value]) => paxRecord(key, value)).join('') // prettier-ignore
+  const content = Object.entries(records)
+    .map(([key, value]) => paxRecord(key, value))
+    .join('')
   return { name: 'PaxHeader/x', type, content }
 }
 

@@ -14,7 +14,11 @@ async function unpack(t: Test, bytes: Buffer, isWanted?: (path: string) => boole
   const receiver = new FolderReceiver(join(base, 'out'), isWanted)
   const { signal } = new AbortController()
   await unpackArchive({ file: join(base, 'archive'), limits, signal }, receiver)
-  return { receiver, read: (path: string) => readFile(join(base, 'out', path), 'utf8'), folder: join(base, 'out') } // prettier-ignore
+  return {
+    receiver,
+    read: (path: string) => readFile(join(base, 'out', path), 'utf8'),
+    folder: join(base, 'out'),
+  }
 }
 
 const long = `${'long-folder/'.repeat(20)}${'x'.repeat(120)}`
@@ -71,16 +75,27 @@ t.test(
 )
 
 t.test('files that are not wanted are passed over, whatever their size', async t => {
-  const entries = Array.from({ length: 20 }, (_, index) => ({ name: `f${index}`, content: Buffer.alloc(index * 70_000, `${index}`) })) // prettier-ignore
+  const entries = Array.from({ length: 20 }, (_, index) => ({
+    name: `f${index}`,
+    content: Buffer.alloc(index * 70_000, `${index}`),
+  }))
   const { receiver } = await unpack(t, zstdCompressSync(tarBytes(entries)), path =>
     path.endsWith('9'),
   )
   t.same(receiver.paths, ['f19', 'f9'])
-  t.same(receiver.entries.map(({ size }) => size), [9 * 70_000, 19 * 70_000]) // prettier-ignore
+  t.same(
+    receiver.entries.map(({ size }) => size),
+    [9 * 70_000, 19 * 70_000],
+  )
 })
 
 t.test('unpacking ends when the work is given up', async t => {
-  const base = t.testdir({ archive: tarBytes([{ name: 'a', content: 'x' }, { name: 'b', content: 'y' }]) }) // prettier-ignore
+  const base = t.testdir({
+    archive: tarBytes([
+      { name: 'a', content: 'x' },
+      { name: 'b', content: 'y' },
+    ]),
+  })
   const controller = new AbortController()
   const receiver = {
     file: () => {

@@ -29,13 +29,15 @@ async function serve(
 
 t.test('a JSON index: objects in a list, with a URL and a checksum in each', async t => {
   const { url } = await serve(t, () => ({
-    '/index.json': { releases: [
-      { tag: 'v1.10.0', assets: [{ href: '/app.tgz', sha: sha256 }] },
-      { tag: 'v1.9.0', assets: [{ href: '/app.tgz', sha: sha256.replace(/^./, 'x') }] },
-      { tag: 'other' },
-    ] },
+    '/index.json': {
+      releases: [
+        { tag: 'v1.10.0', assets: [{ href: '/app.tgz', sha: sha256 }] },
+        { tag: 'v1.9.0', assets: [{ href: '/app.tgz', sha: sha256.replace(/^./, 'x') }] },
+        { tag: 'other' },
+      ],
+    },
     '/app.tgz': tarball,
-  })) // prettier-ignore
+  }))
   const { list, fetch } = openSource(t, {
     type: 'http-index',
     url: `${url}/index.json`,

@@ -266,13 +266,6 @@ steps:
 steps:
   - name: files
     artifact: { component: shop, versoin: '1' }
-  - name: there
-    deployed: { step: nothing, target: web }
-  - name: where
-    artifact: { component: shop }
-    env: { A: b }
-  - name: copy
-    run: [cp, '\${output.where.stdout}']
 `,
     'p.yaml',
   )

@@ -59,8 +59,13 @@ export class Git {
   async listCommits(from: string, count: number): Promise<string[]> {
     await this.#initialise()
     await this.#run('fetch', [
-      '--no-tags', '--filter=tree:0', `--depth=${count}`, '--', this.#url, `+${from}:refs/found`,
-    ]) // prettier-ignore
+      '--no-tags',
+      '--filter=tree:0',
+      `--depth=${count}`,
+      '--',
+      this.#url,
+      `+${from}:refs/found`,
+    ])
     const output = await this.#run('rev-list', [
       '--first-parent',
       `--max-count=${count}`,

@@ -44,7 +44,6 @@ export const checkCapacity: DatabaseCheck = async (session, { t }) => {
     ['role', role],
     ['database', database],
   ] as const)
-    // prettier-ignore
     if (limit >= 0 && limit < Math.max(needed, connectionsPerServer))
       findings.push({
         name: `${whose}-connection-limit`,
