@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -73,7 +74,7 @@ export class Arena {
       }
     } finally {
       await session.end()
-      await this.#asAdmin(admin => admin.query(`drop database ${name} with (force)`))
+      await this.#asAdmin(admin => drop(admin, name))
     }
   }
 
@@ -85,6 +86,20 @@ export class Arena {
       await admin.end()
     }
   }
+}
+
+/** How long the sessions of a contender that was told to close may take to end, in milliseconds. */
+const longestFarewellMs = 5000
+
+/** A session that is ended under a peer's pool, after it was told to close, would end this program with it. */
+async function drop(admin: pg.Client, name: string): Promise<void> {
+  const giveUpAt = performance.now() + longestFarewellMs
+  const isUsed = async (): Promise<boolean> => {
+    const { rows } = await admin.query(`select from pg_stat_activity where datname = $1`, [name])
+    return rows.length > 0
+  }
+  while ((await isUsed()) && performance.now() < giveUpAt) await delay(50)
+  await admin.query(`drop database ${name} with (force)`)
 }
 
 /** Opens a connection whose failures reach the query in flight only. */

@@ -1,6 +1,7 @@
 import t from 'tap'
 import type { Test } from 'tap'
 import { call, Cluster, defineProcess, type ClusterOptions } from '../lib/index.ts'
+import { startProxy } from './support/proxy.ts'
 import { openRooms } from './support/rows.ts'
 import { until } from './support/until.ts'
 
@@ -122,6 +123,24 @@ t.test('started again it is a new incarnation of the same node', async t => {
   t.same(await states(), ['left', 'left', 'left'])
   t.match(await cluster.nodes(), [{ node: 'one', state: 'left', claimed: 3, succeeded: 3 }])
 })
+
+for (const when of ['before', 'after'] as const)
+  for (const statement of ["set state = 'left'", 'commit'])
+    t.test(`stop leaves in good order when the connection is cut ${when} ${statement}`, async t => {
+      const { url, db } = await openRooms(t)
+      const proxy = await startProxy(t, url)
+      const dataDir = t.testdir()
+      const cluster = new Cluster({ connectionString: proxy.url, nodeId: 'one', dataDir })
+      t.teardown(() => cluster.stop())
+      await cluster.start()
+      const cut = proxy.cut(statement, when)
+      await cluster.stop()
+      await cut
+      const { rows } = await db.query({
+        text: `select state from ${db.t.nodeHistory} where node = 'one' order by id`,
+      })
+      t.same(rows, [{ state: 'joined' }, { state: 'left' }])
+    })
 
 t.test('a start that fails can be repeated', async t => {
   const { cluster, url, states } = await openServer(t)

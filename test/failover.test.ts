@@ -87,6 +87,9 @@ t.test('a restart of the database that takes a while fails nothing, and claims r
   const servers = await startServers(t, url)
   const { first, clusters, troubles, id, node, release, countStarts } = servers
   await primary.stop('fast')
+  // The one that runs nothing.
+  const [other] = clusters.filter(({ nodeId }) => nodeId !== node)
+  const leaving = other?.stop()
   const stoppedAt = performance.now()
   // Longer than anybody may be silent while the database is there.
   await until(async () => performance.now() - stoppedAt > 1.5 * lostAfterMs)
@@ -94,6 +97,14 @@ t.test('a restart of the database that takes a while fails nothing, and claims r
   const ms = await measureClaim(primary, clusters)
   t.comment(`claimed ${Math.round(ms)} ms after the restart`)
   t.ok(ms < 1500, 'claims resume')
+  await leaving
+  const states = await primary.ask(
+    `select state, count(*)::int from cluster_worker.incarnation group by 1 order by 1`,
+  )
+  t.same(states, [
+    { state: 'alive', count: 1 },
+    { state: 'left', count: 1 },
+  ])
   release()
   t.match(await first.wait(id), { outcome: 'succeeded', node, result: node })
   t.equal(countStarts(), 1)

@@ -1,9 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises'
-import { jitter } from './random.ts'
+import { untilDone } from './until-done.ts'
 
 export interface BatcherOptions<Item, Answer> {
   /** Writes the items; gives the answer for each, in their order. Must bear being repeated with the same items. */
-  write(items: readonly Item[]): Promise<readonly Answer[]>
+  write: (items: readonly Item[]) => Promise<readonly Answer[]>
   /** How many items one write takes at the most. */
   largest: number
   /**
@@ -12,7 +11,7 @@ export interface BatcherOptions<Item, Answer> {
    */
   atOnce?: number
   /** Whether a failed write may succeed when it is repeated, because only the connection failed. */
-  isTransient(error: unknown): boolean
+  isTransient: (error: unknown) => boolean
   /** Ends the repeating: whatever still waits is rejected with its reason. */
   signal: AbortSignal
 }
@@ -22,8 +21,6 @@ interface Waiting<Item, Answer> {
   resolve(answer: Answer): void
   reject(error: unknown): void
 }
-
-const backoff = { first: 50, longest: 1000 }
 
 /**
  * Collects items while a write is under way and sends them all with the next one: alone an item goes out at
@@ -68,41 +65,15 @@ export class Batcher<Item, Answer> {
   }
 
   async #writeBatch(batch: Waiting<Item, Answer>[]): Promise<void> {
+    const { write, isTransient, signal } = this.#options
+    const items = batch.map(waiting => waiting.item)
     try {
-      const answers = await this.#writeUntilDone(batch.map(waiting => waiting.item))
+      const answers = await untilDone({ attempt: () => write(items), isTransient, signal })
       for (const [index, waiting] of batch.entries()) waiting.resolve(answers[index] as Answer)
     } catch (error) {
-      if (batch.length === 1 || this.#options.signal.aborted)
-        for (const waiting of batch) waiting.reject(error)
+      if (batch.length === 1 || signal.aborted) for (const waiting of batch) waiting.reject(error)
       // One item that cannot be written must not take the others with it.
       else for (const waiting of batch) await this.#writeBatch([waiting])
     }
-  }
-
-  async #writeUntilDone(items: readonly Item[]): Promise<readonly Answer[]> {
-    const { signal } = this.#options
-    for (let failures = 0; ; failures++) {
-      signal.throwIfAborted()
-      try {
-        return await orAborted(this.#options.write(items), signal)
-      } catch (error) {
-        if (!this.#options.isTransient(error)) throw error
-        const pauseMs = jitter(Math.min(backoff.first * 2 ** failures, backoff.longest), 0.5)
-        // Ended by the signal it rejects with an error of its own; the reason is thrown above.
-        await delay(pauseMs, undefined, { signal }).catch(() => undefined)
-      }
-    }
-  }
-}
-
-/** The promise, or the signal's reason as soon as it is aborted: nobody waits for a dead connection then. */
-async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>()
-  const abort = (): void => reject(signal.reason)
-  signal.addEventListener('abort', abort, { once: true })
-  try {
-    return await Promise.race([promise, aborted])
-  } finally {
-    signal.removeEventListener('abort', abort)
   }
 }

@@ -12,14 +12,17 @@ export interface Era {
 const timeline = `('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::integer`
 
 export async function readEra(session: Queryable, t: Tables): Promise<Era> {
-  const { rows } = await session.query<Era>({
-    text: `
-      select concat_ws('/', extract(epoch from now_is.started_at), now_is.timeline) as id,
-        (extract(epoch from clock_timestamp() - era.first_seen_at) * 1000)::float8 as "ageMs"
-      from (select pg_postmaster_start_time() as started_at, ${timeline} as timeline) as now_is
-      left join ${t.era} as era using (started_at, timeline)`,
-  })
+  const { rows } = await session.query<Era>({ text: era(t) })
   return rows[0] as Era
+}
+
+/** An SQL query: the era that it is now. */
+export function era(t: Tables): string {
+  return `
+    select concat_ws('/', extract(epoch from now_is.started_at), now_is.timeline) as id,
+      (extract(epoch from clock_timestamp() - era.first_seen_at) * 1000)::float8 as "ageMs"
+    from (select pg_postmaster_start_time() as started_at, ${timeline} as timeline) as now_is
+    left join ${t.era} as era using (started_at, timeline)`
 }
 
 /** Keeps when this era was first seen; only its first caller writes. */

@@ -2,6 +2,7 @@ import type { NodeIdentity } from '../base/node-identity.ts'
 import { ClusterError } from '../errors.ts'
 import { queueCompensations } from './compensations.ts'
 import type { Database, Queryable } from './database.ts'
+import { era, type Era } from './era.ts'
 import { isSuspended, lockNode } from './lock-node.ts'
 import { writeHistory } from './node-history.ts'
 import { refuseNode } from './node-identity.ts'
@@ -127,16 +128,20 @@ function retired(node: string, by: string | null): ClusterError {
  * Another session proves the incarnation from now on.
  *
  * A declaration that is under way share-locks the row: then this waits for it, and the next pulse tells how it ended.
+ * @returns the era, so that it need not be asked for: on a slow network each question counts
  */
 export async function countSession(
   session: Queryable,
   t: Tables,
   incarnation: string,
-): Promise<void> {
-  await session.query({
-    text: `update ${t.witness} set sessions = sessions + 1 where incarnation = $1`,
+): Promise<Era> {
+  const { rows } = await session.query<Era>({
+    text: `
+      with counted as (update ${t.witness} set sessions = sessions + 1 where incarnation = $1)
+      ${era(t)}`,
     values: [incarnation],
   })
+  return rows[0] as Era
 }
 
 /**
@@ -152,7 +157,8 @@ export async function stopAccepting(db: Database, incarnation: string): Promise<
 }
 
 /**
- * Ends an incarnation in good order; false when it had ended already or still runs something.
+ * Ends an incarnation in good order, once, however often it is repeated; false when it was declared lost or still runs
+ * something.
  *
  * The lock waits for a claim in the incarnation's name that is under way. The update is a statement of its own,
  * so that it sees what the claim took. The node's row is locked first, as orders to it do; one to drain and then exit
@@ -164,10 +170,12 @@ export async function leave(db: Database, incarnation: string): Promise<boolean>
     const node = await nodeOf(client, t, incarnation)
     if (node === undefined) return false
     await lockNode(client, t, node)
-    await client.query({
-      text: `select from ${t.incarnation} where id = $1 for update`,
+    const { rows } = await client.query<{ state: string }>({
+      text: `select state from ${t.incarnation} where id = $1 for update`,
       values: [incarnation],
     })
+    // It is repeated when nobody knows what became of it.
+    if (rows[0]?.state === 'left') return true
     const { rowCount } = await client.query({
       text: `
         update ${t.incarnation} set state = 'left', ended_at = clock_timestamp()

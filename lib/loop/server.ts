@@ -4,7 +4,7 @@ import { monotonic } from '../base/clock.ts'
 import { Loop } from '../base/loop.ts'
 import { renewPassword } from '../db/connection-settings.ts'
 import { rememberEra } from '../db/era.ts'
-import { declareSilentLost, leave, stopAccepting } from '../db/incarnations.ts'
+import { declareSilentLost, stopAccepting } from '../db/incarnations.ts'
 import { promote } from '../db/promote.ts'
 import { ClusterError } from '../errors.ts'
 import { Runner } from '../run/runner.ts'
@@ -12,6 +12,7 @@ import { PipeSupply } from '../step/pipe-supply.ts'
 import { startWitness, type WitnessThread } from '../witness/start-witness.ts'
 import type { Look } from '../witness/witness.ts'
 import type { Claimer } from './claimer.ts'
+import { endIncarnation } from './end-incarnation.ts'
 import { openClaimer } from './open-claimer.ts'
 import { removeFenceNote, writeFenceNote } from './fence-note.ts'
 import { Hints } from './hints.ts'
@@ -184,7 +185,11 @@ export class Server {
       this.#declarer.idle(),
     ])
     this.#isLeaving = true
-    const hasLeft = !this.#fenced && (await this.#endIncarnation())
+    const { db, events } = this.#options
+    const { incarnation } = this
+    const { signal } = this.#writing
+    const hasLeft =
+      !this.#fenced && (await endIncarnation({ db, incarnation, signal, onError: events.trouble }))
     if (hasLeft) await this.#witness.leave()
     else this.#witness.abandon()
     await this.#pipes.close()
@@ -195,12 +200,13 @@ export class Server {
 
   /** Stops all work at once, because this server may no longer act. */
   fence(reason: ClusterError): void {
+    if (this.#fenced) return
+    this.#writing.abort(reason)
     // The witness may see that the incarnation has ended before it is told to stop. Nothing is left to fence then.
-    if (this.#fenced || (this.#isLeaving && this.#runner.activeCount === 0)) return
+    if (this.#isLeaving && this.#runner.activeCount === 0) return
     this.#fenced = reason
     const { dataFolder, node, events } = this.#options
     writeFenceNote(dataFolder, node, reason, events.trouble)
-    this.#writing.abort(reason)
     this.#runner.abandonAll(reason)
     void this.#tellFenced(reason)
   }
@@ -209,15 +215,6 @@ export class Server {
     await this.#runner.drain()
     this.#witness.abandon()
     this.#options.events.fenced(reason)
-  }
-
-  async #endIncarnation(): Promise<boolean> {
-    try {
-      return await leave(this.#options.db, this.incarnation)
-    } catch (error) {
-      this.#options.events.trouble(error, 'leave')
-      return false
-    }
   }
 
   #makeRunner(): Runner {

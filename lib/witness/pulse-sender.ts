@@ -35,10 +35,13 @@ export class PulseSender {
     this.#options = options
   }
 
-  /** A queue full of rows that nobody may remove yet can make the look at it slow, but not the proof. */
-  async send(session: pg.Client, now: number): Promise<Pulse> {
+  /**
+   * A queue full of rows that nobody may remove yet can make the look at it slow, but not the proof.
+   * @param isLossDue whether another incarnation may have to be declared lost now
+   */
+  async send(session: pg.Client, now: number, isLossDue: boolean): Promise<Pulse> {
     const { lanes, watchMs, onError } = this.#options
-    const isWatching = now - this.#watchedAt >= watchMs
+    const isWatching = isLossDue || now - this.#watchedAt >= watchMs
     try {
       const asked = now < this.#spareUntil ? undefined : lanes
       const answer = await this.#ask(session, { lanes: asked, isWatching })

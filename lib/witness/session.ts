@@ -1,5 +1,8 @@
 import type pg from 'pg'
+import { keys } from '../db/locks.ts'
 import { setForSession } from '../db/set-for-session.ts'
+import type { Tables } from '../db/tables.ts'
+import { ClusterError } from '../errors.ts'
 import type { Limits } from './limits.ts'
 
 /** Opens a connection beside the pool. */
@@ -41,18 +44,42 @@ export async function pidOf(session: pg.Client): Promise<number | undefined> {
   return rows[0]?.pid
 }
 
-/** The name is compared too: after a restart of the database another session may have the number. */
-export async function endSession(
-  session: pg.Client,
-  node: string,
-  pid: number | undefined,
-): Promise<void> {
-  await session.query({
+/** What a new session takes from the one before it. */
+export interface Succession {
+  readonly node: string
+  readonly nodeSeq: string
+  readonly incarnation: string
+  /** The session before. */
+  readonly pid: number | undefined
+}
+
+/** How long the session before may take to end, in milliseconds. */
+const farewellMs = 100
+
+/**
+ * Ends the session before, which may be there still when the network cut it off and holds the locks for as long as
+ * it may be silent; then takes the locks. One statement: on a slow network each counts. The name of the session is compared
+ * too: after a restart of the database another one may have the number.
+ * @returns this session's own number
+ * @throws {ClusterError} CW_CONNECTION when the locks are not free yet
+ */
+export async function succeed(session: pg.Client, t: Tables, of: Succession): Promise<number> {
+  const { rows } = await session.query<{ pid: number; isHeld: boolean }>({
     text: `
-      select pg_terminate_backend(pid) from pg_stat_activity
-      where pid = $1 and application_name = $2 and usename = current_user and pid <> pg_backend_pid()`,
-    values: [pid, sessionName(node)],
+      with ended as materialized (
+        select pg_terminate_backend(pid, ${farewellMs}) from pg_stat_activity
+        where pid = $3 and application_name = $4 and usename = current_user and pid <> pg_backend_pid()
+      )
+      select pg_backend_pid() as pid, gone.sessions,
+        pg_try_advisory_lock(${keys(t, 'node')})
+          and pg_try_advisory_lock(${keys(t, 'incarnation', '$2')}) as "isHeld"
+      from (select count(*) as sessions from ended) as gone`,
+    values: [of.nodeSeq, of.incarnation, of.pid, sessionName(of.node)],
   })
+  const [row] = rows
+  if (!row?.isHeld)
+    throw new ClusterError('CW_CONNECTION', 'the previous session still holds the locks')
+  return row.pid
 }
 
 /** PostgreSQL keeps 63 characters of it. */

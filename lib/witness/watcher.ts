@@ -5,6 +5,8 @@ interface Sight {
   readonly since: number
   readonly beat: string | null
   readonly sessions: number
+  /** When it may be declared lost if nothing else is seen until then. */
+  readonly lostAt: number
 }
 
 /**
@@ -22,6 +24,7 @@ export class Watcher {
   /** Seen in this era, as long as not everybody has been seen; then undefined. */
   #seen: Set<string> | undefined = new Set()
   #eraSince = 0
+  #lookedAt = -Infinity
 
   /** @param lostAfterMs this server's own; the longer of the two counts */
   constructor(lostAfterMs: number) {
@@ -51,24 +54,30 @@ export class Watcher {
     sentAt: number,
     receivedAt: number,
   ): OtherIncarnation[] {
-    this.#sights = new Map(others.map(other => [other.id, this.#see(other, receivedAt)]))
     for (const { id, beat } of others) if (beat !== null) this.#seen?.add(id)
-    const lost = others.filter(other => this.#isLost(other, sentAt))
+    this.#sights = new Map(others.map(other => [other.id, this.#see(other, receivedAt)]))
+    this.#lookedAt = sentAt
     if (others.every(({ beat }) => beat !== null)) this.#seen = undefined
-    return lost
+    return others.filter(({ id }) => (this.#sights.get(id)?.lostAt ?? Infinity) <= sentAt)
   }
 
-  #see({ id, beat, sessions }: OtherIncarnation, now: number): Sight {
+  /** When the next one may be declared lost if it goes on as it is: then it is worth a look. Infinity when nobody may. */
+  get nextLossAt(): number {
+    const moments = [...this.#sights.values()].map(({ lostAt }) => lostAt)
+    return Math.min(...moments.filter(lostAt => lostAt > this.#lookedAt))
+  }
+
+  #see(other: OtherIncarnation, now: number): Sight {
+    const { id, beat, sessions } = other
     const known = this.#sights.get(id)
     const isSame = known?.beat === beat && known.sessions === sessions
-    return isSame ? known : { since: now, beat, sessions }
+    const since = isSame ? known.since : now
+    return { since, beat, sessions, lostAt: this.#lossOf(other, since) }
   }
 
-  #isLost({ id, lostAfterMs, outageGraceMs }: OtherIncarnation, sentAt: number): boolean {
+  #lossOf({ id, lostAfterMs, outageGraceMs }: OtherIncarnation, since: number): number {
     const boundMs = Math.max(lostAfterMs, this.#lostAfterMs)
-    const since = this.#sights.get(id)?.since ?? sentAt
-    if (sentAt - since < boundMs) return false
     const isSeen = this.#seen === undefined || this.#seen.has(id)
-    return isSeen || sentAt - this.#eraSince >= outageGraceMs + boundMs
+    return Math.max(since, isSeen ? since : this.#eraSince + outageGraceMs) + boundMs
   }
 }

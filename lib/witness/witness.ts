@@ -2,7 +2,7 @@ import type pg from 'pg'
 import type { MonotonicClock } from '../base/clock.ts'
 import { Loop, type NextPass } from '../base/loop.ts'
 import { random } from '../base/random.ts'
-import { readEra } from '../db/era.ts'
+import { readEra, type Era } from '../db/era.ts'
 import { beginIncarnation, countSession, type NodeDescription } from '../db/incarnations.ts'
 import { tryLock } from '../db/locks.ts'
 import { nodeIdTaken } from '../db/node-identity.ts'
@@ -13,7 +13,7 @@ import { isConnectionFailure, translateError } from '../db/translate-error.ts'
 import { ClusterError } from '../errors.ts'
 import { PulseSender } from './pulse-sender.ts'
 import { declaredLost, overdue } from './reasons.ts'
-import { endSession, openSession, pidOf, type Connect } from './session.ts'
+import { openSession, pidOf, succeed, type Connect } from './session.ts'
 import { limitsOf, type Limits } from './limits.ts'
 import type { Watcher } from './watcher.ts'
 
@@ -67,6 +67,9 @@ export interface Look {
   readonly duty: Duty | null
   readonly crew: Crew
 }
+
+/** The clock may be behind a timer by so much, in milliseconds. */
+const clockStepMs = 10
 
 /**
  * The proof that this incarnation is alive: a database session of its own that holds the incarnation's lock.
@@ -123,7 +126,7 @@ export class Witness {
       await tryLock(session, t, 'incarnation', incarnation)
       const witness = new Witness(options, incarnation, session, sentAt)
       witness.#backendPid = await pidOf(session)
-      await witness.#readEra(session)
+      witness.#noteEra(await readEra(session, t))
       witness.#extend()
       witness.#loop.start()
       return witness
@@ -157,7 +160,8 @@ export class Witness {
     try {
       await this.#prove(sentAt)
       this.#extend()
-      return Math.min(pollMs * (1 - pollJitter * random()), this.#limits.heartbeatMs)
+      const lossInMs = this.#options.watcher.nextLossAt - clock() + clockStepMs
+      return Math.min(pollMs * (1 - pollJitter * random()), this.#limits.heartbeatMs, lossInMs)
     } catch (error) {
       this.#dropSession()
       if (error instanceof ClusterError && error.code === 'CW_NODE_LOST') return this.#giveUp(error)
@@ -179,7 +183,7 @@ export class Witness {
     const { on, clock, watcher } = this.#options
     const session = (this.#session ??= await this.#openSessionAgain())
     const askedAt = clock()
-    const answer = await this.#pulses.send(session, askedAt)
+    const answer = await this.#pulses.send(session, askedAt, watcher.nextLossAt <= askedAt)
     const { isAlive, others, cancels, hasOrders, isQueued, dueInMs, duty, crew } = answer
     if (!isAlive) throw declaredLost()
     this.#provenAt = sentAt
@@ -206,16 +210,10 @@ export class Witness {
     const session = await openSession(connect, about.node, this.#limits, 'off')
     this.#isConnecting = false
     try {
-      // What the network cut off may be there still, and holds the locks for as long as it may be silent.
-      await endSession(session, about.node, this.#backendPid)
-      this.#backendPid = await pidOf(session)
-      const held =
-        (await tryLock(session, t, 'node', nodeSeq)) &&
-        (await tryLock(session, t, 'incarnation', this.incarnation))
-      if (!held)
-        throw new ClusterError('CW_CONNECTION', 'the previous session still holds the locks')
-      await countSession(session, t, this.incarnation)
-      await this.#readEra(session)
+      const { incarnation } = this
+      const pid = this.#backendPid
+      this.#backendPid = await succeed(session, t, { node: about.node, nodeSeq, incarnation, pid })
+      this.#noteEra(await countSession(session, t, incarnation))
       return session
     } catch (error) {
       session.end().catch(() => undefined)
@@ -223,9 +221,8 @@ export class Witness {
     }
   }
 
-  async #readEra(session: pg.Client): Promise<void> {
-    const { t, clock, watcher, on } = this.#options
-    const { id, ageMs } = await readEra(session, t)
+  #noteEra({ id, ageMs }: Era): void {
+    const { clock, watcher, on } = this.#options
     if (id === this.#eraId) return
     this.#eraId = id
     watcher.beginEra(clock() - (ageMs ?? 0))
@@ -270,7 +267,7 @@ export class Witness {
     if (this.#hasGivenUp) return
     if (this.#isOverdue()) this.#giveUp(this.#overdue())
     // The clock moves in steps, so the timer may be a little early.
-    else this.#arm(this.#limits.proveMs - (this.#options.clock() - this.#provenAt) + 10)
+    else this.#arm(this.#limits.proveMs - (this.#options.clock() - this.#provenAt) + clockStepMs)
   }
 
   #giveUp(reason: ClusterError): NextPass {

@@ -103,3 +103,19 @@ t.test('an era that somebody saw long ago needs no grace', async t => {
   t.same(look(own - 1, silent), [])
   t.same(look(1, silent), ['1'])
 })
+
+t.test('it knows when the next look is worth it', async t => {
+  const { watcher, state, look } = openWatcher()
+  const inMs = (): number => watcher.nextLossAt - state.now
+  t.equal(inMs(), Infinity, 'nobody is there')
+  look(0, silent, { ...beat('1'), id: '2', lostAfterMs: 2 * own })
+  t.equal(inMs(), own)
+  look(100, beat('1'), { ...beat('1'), id: '2', lostAfterMs: 2 * own })
+  t.equal(inMs(), own, 'it has moved, and the other one takes longer')
+  look(own, beat('1'), { ...beat('1'), id: '2', lostAfterMs: 2 * own })
+  t.equal(inMs(), own - 100, 'whoever is lost already needs no other look')
+  watcher.beginEra(state.now)
+  t.equal(inMs(), Infinity)
+  look(0, silent)
+  t.equal(inMs(), own + one.outageGraceMs, 'nobody has seen it in this era')
+})
