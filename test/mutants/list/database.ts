@@ -102,7 +102,7 @@ export const databaseMutants: readonly Mutant[] = [
     story: 'one record that cannot be written takes all the others with it',
     seen: ['hatchet-dev/hatchet#4619', 'kestra-io/kestra#14806'],
     file: 'lib/base/batcher.ts',
-    find: 'if (batch.length === 1 || this.#options.signal.aborted)',
+    find: 'if (batch.length === 1 || signal.aborted)',
     replace: 'if (batch.length >= 1 || this.#options.signal.aborted)',
     test: 'test/base/batcher.test.ts',
     subtest: 'one item that cannot be written does not take the others with it',
