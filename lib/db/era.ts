@@ -11,11 +11,6 @@ export interface Era {
 /** The timeline that PostgreSQL writes now. (The control file still shows the old one right after a promotion.) */
 const timeline = `('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::integer`
 
-export async function readEra(session: Queryable, t: Tables): Promise<Era> {
-  const { rows } = await session.query<Era>({ text: era(t) })
-  return rows[0] as Era
-}
-
 /** An SQL query: the era that it is now. */
 export function era(t: Tables): string {
   return `

@@ -2,7 +2,6 @@ import type { NodeIdentity } from '../base/node-identity.ts'
 import { ClusterError } from '../errors.ts'
 import { queueCompensations } from './compensations.ts'
 import type { Database, Queryable } from './database.ts'
-import { era, type Era } from './era.ts'
 import { isSuspended, lockNode } from './lock-node.ts'
 import { writeHistory } from './node-history.ts'
 import { refuseNode } from './node-identity.ts'
@@ -128,20 +127,16 @@ function retired(node: string, by: string | null): ClusterError {
  * Another session proves the incarnation from now on.
  *
  * A declaration that is under way share-locks the row: then this waits for it, and the next pulse tells how it ended.
- * @returns the era, so that it need not be asked for: on a slow network each question counts
  */
 export async function countSession(
   session: Queryable,
   t: Tables,
   incarnation: string,
-): Promise<Era> {
-  const { rows } = await session.query<Era>({
-    text: `
-      with counted as (update ${t.witness} set sessions = sessions + 1 where incarnation = $1)
-      ${era(t)}`,
+): Promise<void> {
+  await session.query({
+    text: `update ${t.witness} set sessions = sessions + 1 where incarnation = $1`,
     values: [incarnation],
   })
-  return rows[0] as Era
 }
 
 /**

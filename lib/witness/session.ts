@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { era, type Era } from '../db/era.ts'
 import { keys } from '../db/locks.ts'
 import { setForSession } from '../db/set-for-session.ts'
 import type { Tables } from '../db/tables.ts'
@@ -14,10 +15,11 @@ export type Connect = (config: pg.ClientConfig) => Promise<pg.Client>
  */
 export async function openSession(
   connect: Connect,
+  t: Tables,
   node: string,
   limits: Limits,
   synchronousCommit: 'on' | 'off',
-): Promise<pg.Client> {
+): Promise<{ session: pg.Client; era: Era }> {
   const { endMs, connectMs, answerMs, statementMs } = limits
   const settings = {
     idle_session_timeout: endMs,
@@ -35,8 +37,7 @@ export async function openSession(
     connectionTimeoutMillis: connectMs,
     query_timeout: answerMs,
   })
-  await setForSession(session, settings)
-  return session
+  return { session, era: await setForSession<Era>(session, settings, era(t)) }
 }
 
 export async function pidOf(session: pg.Client): Promise<number | undefined> {

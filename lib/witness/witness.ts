@@ -2,7 +2,7 @@ import type pg from 'pg'
 import type { MonotonicClock } from '../base/clock.ts'
 import { Loop, type NextPass } from '../base/loop.ts'
 import { random } from '../base/random.ts'
-import { readEra, type Era } from '../db/era.ts'
+import type { Era } from '../db/era.ts'
 import { beginIncarnation, countSession, type NodeDescription } from '../db/incarnations.ts'
 import { tryLock } from '../db/locks.ts'
 import { nodeIdTaken } from '../db/node-identity.ts'
@@ -119,14 +119,14 @@ export class Witness {
   static async begin(options: WitnessOptions): Promise<Witness> {
     const { about, connect, clock, nodeSeq, t } = options
     const sentAt = clock()
-    const session = await openSession(connect, about.node, limitsOf(about), 'on')
+    const { session, era } = await openSession(connect, t, about.node, limitsOf(about), 'on')
     try {
       if (!(await tryLock(session, t, 'node', nodeSeq))) throw nodeIdTaken(about.node)
       const incarnation = await beginIncarnation(session, t, about)
       await tryLock(session, t, 'incarnation', incarnation)
       const witness = new Witness(options, incarnation, session, sentAt)
       witness.#backendPid = await pidOf(session)
-      witness.#noteEra(await readEra(session, t))
+      witness.#noteEra(era, sentAt)
       witness.#extend()
       witness.#loop.start()
       return witness
@@ -163,6 +163,7 @@ export class Witness {
       const lossInMs = this.#options.watcher.nextLossAt - clock() + clockStepMs
       return Math.min(pollMs * (1 - pollJitter * random()), this.#limits.heartbeatMs, lossInMs)
     } catch (error) {
+      const pauseMs = this.#session ? this.#limits.retryMs * random() * 0.1 : this.#limits.retryMs
       this.#dropSession()
       if (error instanceof ClusterError && error.code === 'CW_NODE_LOST') return this.#giveUp(error)
       // Nobody can declare anything in a database that is away: it is as good as a proof, up to a limit.
@@ -170,7 +171,7 @@ export class Witness {
       if (this.#isOverdue()) return this.#giveUp(this.#overdue(error))
       this.#extend()
       if (!isConnectionFailure(error)) on.error(error, 'witness')
-      return this.#limits.retryMs
+      return pauseMs
     }
   }
 
@@ -181,7 +182,7 @@ export class Witness {
    */
   async #prove(sentAt: number): Promise<void> {
     const { on, clock, watcher } = this.#options
-    const session = (this.#session ??= await this.#openSessionAgain())
+    const session = (this.#session ??= await this.#openSessionAgain(sentAt))
     const askedAt = clock()
     const answer = await this.#pulses.send(session, askedAt, watcher.nextLossAt <= askedAt)
     const { isAlive, others, cancels, hasOrders, isQueued, dueInMs, duty, crew } = answer
@@ -203,17 +204,18 @@ export class Witness {
     if (lost.length > 0) on.silent(lost)
   }
 
-  async #openSessionAgain(): Promise<pg.Client> {
+  async #openSessionAgain(sentAt: number): Promise<pg.Client> {
     const { t, connect, about, nodeSeq } = this.#options
     // Only a refused connection is evidence; a session that is ended may have been ended alone.
     this.#isConnecting = true
-    const session = await openSession(connect, about.node, this.#limits, 'off')
+    const { session, era } = await openSession(connect, t, about.node, this.#limits, 'off')
     this.#isConnecting = false
     try {
+      this.#noteEra(era, sentAt)
       const { incarnation } = this
       const pid = this.#backendPid
       this.#backendPid = await succeed(session, t, { node: about.node, nodeSeq, incarnation, pid })
-      this.#noteEra(await countSession(session, t, incarnation))
+      await countSession(session, t, incarnation)
       return session
     } catch (error) {
       session.end().catch(() => undefined)
@@ -221,12 +223,19 @@ export class Witness {
     }
   }
 
-  #noteEra({ id, ageMs }: Era): void {
+  /**
+   * In an era in which nobody has seen this server, the others grant it the grace of an outage. It is as good as a
+   * proof, once: the next session of the same era may have been seen.
+   */
+  #noteEra({ id, ageMs }: Era, sentAt: number): void {
     const { clock, watcher, on } = this.#options
     if (id === this.#eraId) return
     this.#eraId = id
     watcher.beginEra(clock() - (ageMs ?? 0))
     if (ageMs === null) on.newEra()
+    if ((ageMs ?? 0) >= this.#limits.outageGraceMs) return
+    this.#provenAt = sentAt
+    this.#extend()
   }
 
   #dropSession(): void {

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import type { ClientConfig } from 'pg'
 import t from 'tap'
 import type { Test } from 'tap'
 import { monotonic } from '../../lib/base/clock.ts'
@@ -220,7 +221,8 @@ t.test('a proof is as old as its question, however long the answer takes', async
 t.test('PostgreSQL itself ends the session of a server that falls silent', async t => {
   const { db } = await openRooms(t)
   const limits = limitsOf({ lostAfterMs: 500, outageGraceMs: 0 })
-  const session = await openSession(config => db.connectAlone(config), 'one', limits, 'on')
+  const connect = (config: ClientConfig) => db.connectAlone(config)
+  const { session } = await openSession(connect, db.t, 'one', limits, 'on')
   t.teardown(() => session.end())
   const [error] = (await once(session, 'error')) as [unknown]
   t.match(error, { code: '57P05' })
@@ -231,7 +233,8 @@ t.test('so it does whatever options the database URL has', async t => {
   const own = new URLSearchParams({ options: '-c work_mem=8MB' })
   const db = openDatabase(t, `${url}${url.includes('?') ? '&' : '?'}${own.toString()}`)
   const limits = limitsOf({ lostAfterMs: 500, outageGraceMs: 0 })
-  const session = await openSession(config => db.connectAlone(config), 'one', limits, 'on')
+  const connect = (config: ClientConfig) => db.connectAlone(config)
+  const { session } = await openSession(connect, db.t, 'one', limits, 'on')
   t.teardown(() => session.end())
   const { rows } = await session.query('show work_mem')
   t.same(rows, [{ work_mem: '8MB' }])
