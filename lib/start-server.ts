@@ -15,6 +15,7 @@ import { purgeFinished } from './db/purge.ts'
 import { replicationMode } from './db/replication-mode.ts'
 import { messageOf } from './errors.ts'
 import type { ComponentEvents } from './loop/component-work.ts'
+import { endFormerLife } from './guardian/end-former-life.ts'
 import { readFenceNote } from './loop/fence-note.ts'
 import { logEvents, type ClusterListeners } from './log-events.ts'
 import type { ServerSetup } from './loop/server-setup.ts'
@@ -47,6 +48,9 @@ const passedVariables = [
 
 const canLoseRequests =
   'the database has a standby, but does not wait for it: an acknowledged request can be lost in a failover, and one that runs can be started again; set synchronous_standby_names (see docs/operations.md)'
+
+const wasKilled =
+  'the last life of this server was killed, and its guardians with it; what it left running was stopped, and its requests have failed'
 
 interface Parts {
   readonly db: Database
@@ -111,6 +115,7 @@ async function startNode(
   await checkDatabase(db)
   await checkMigrated(db)
   if ((await replicationMode(db)) === 'asynchronous') logger.warn({}, canLoseRequests)
+  await endLastLife(parts)
   const nodeSeq = await claimNode(db, identity, { take: takeIdentity, keep: keepIdentity })
   const lanes = await publishProcesses(db, settings.nodeId, processes.map(describe))
   return Server.start({
@@ -127,6 +132,19 @@ async function startNode(
     ...forComponents,
     events: logEvents(events, logger),
   })
+}
+
+/** What cannot be done here is left to the other servers. */
+async function endLastLife({ db, settings, logger }: Parts): Promise<void> {
+  try {
+    const failed = await endFormerLife(db, resolve(settings.dataDir), settings.nodeId)
+    if (failed) logger.warn({ failed }, wasKilled)
+  } catch (error) {
+    logger.warn(
+      {},
+      `what the last life of this server left could not be ended: ${messageOf(error)}`,
+    )
+  }
 }
 
 async function describeWitness(
@@ -155,6 +173,7 @@ async function describeWitness(
     lanes,
     pollMs: settings.pollInterval,
     pollJitter: settings.pollJitter,
+    dataFolder: resolve(settings.dataDir),
     isGuarded: isGuarded(settings, logger),
     stallLimitMs: settings.stallLimit,
   }

@@ -32,11 +32,7 @@ export async function reportLoss(
   })
   // A connection takes its time, which need not come after the killing. If it fails, the report tries again.
   db.query({ text: 'select 1' }).catch(() => undefined)
-  const survivors = await killed
-  const reporter =
-    survivors.length === 0
-      ? 'its guardian'
-      : `its guardian, which was not allowed to stop the processes ${survivors.join(', ')}`
+  const reporter = reporterOf('its guardian', await killed)
   const startedAt = monotonic()
   for (let failures = 0; ; failures++) {
     try {
@@ -47,4 +43,11 @@ export async function reportLoss(
       await delay(jitter(Math.min(backoff.first * 2 ** failures, backoff.longest), 0.5))
     }
   }
+}
+
+/** Who reports a loss, and what that one was not allowed to stop. */
+export function reporterOf(name: string, survivors: readonly number[]): string {
+  return survivors.length === 0
+    ? name
+    : `${name}, which was not allowed to stop the processes ${survivors.join(', ')}`
 }

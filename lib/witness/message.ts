@@ -16,6 +16,7 @@ export interface WitnessSettings {
   readonly lanes: readonly number[]
   readonly pollMs: number
   readonly pollJitter: number
+  readonly dataFolder: string
   /** Whether a guardian watches over the server. */
   readonly isGuarded: boolean
   /** How long the main thread may stand still before the server counts as dead, in milliseconds. */

@@ -62,6 +62,7 @@ function beginGuardians(): Promise<Guardians> {
     node: about.node,
     schema,
     connection: settings.connection,
+    dataFolder: settings.dataFolder,
     onWatching: (by, isFirst) => tell({ is: 'guarded', by, isFirst }),
     onEnded: error => tell({ is: 'error', error: toPlainError(error), where: 'guardian' }),
     onUnguarded: reportLost,

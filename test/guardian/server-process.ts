@@ -48,7 +48,8 @@ export async function startServer(
     {
       connectionString: url,
       nodeId: 'a',
-      dataDir: t.testdir(),
+      // Another call would empty the folder of the server before.
+      dataDir: options.dataDir ?? t.testdir(),
       retention: 'forever',
       pollInterval: '50ms',
       passEnv: ['MARK'],
