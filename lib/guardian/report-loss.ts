@@ -32,7 +32,8 @@ export async function reportLoss(
   })
   // A connection takes its time, which need not come after the killing. If it fails, the report tries again.
   db.query({ text: 'select 1' }).catch(() => undefined)
-  const reporter = reporterOf('its guardian', await killed)
+  const survivors = await killed
+  const reporter = reporterOf('its guardian', survivors)
   const startedAt = monotonic()
   for (let failures = 0; ; failures++) {
     try {
