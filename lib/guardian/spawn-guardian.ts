@@ -18,11 +18,15 @@ export interface GuardianProcess {
   kill(): void
 }
 
-/** Variables without which Node or the driver may fail: libraries, certificates, the user and the password file. */
+/**
+ * Variables without which Node or the driver may fail (libraries, certificates, the user and the password file), or
+ * compiles anew what was compiled before.
+ */
 const passedVariables = [
   'HOME',
   'USER',
   'LD_LIBRARY_PATH',
+  'NODE_COMPILE_CACHE',
   'NODE_EXTRA_CA_CERTS',
   'NODE_USE_SYSTEM_CA',
   'SSL_CERT_DIR',

@@ -121,12 +121,12 @@ export class Member {
   async #live(): Promise<void> {
     const order: ServerOrder = { ...this.#options.order, aheadMs: this.#options.aheadMs() }
     const program = fileURLToPath(new URL('server.ts', import.meta.url))
-    const { PATH = '', HOME = '', TMPDIR = '' } = process.env
+    const { PATH = '', HOME = '', TMPDIR = '', NODE_COMPILE_CACHE } = process.env
     // A group of its own: a guardian ends its server with the whole group.
     const child = spawn(process.execPath, [program, JSON.stringify(order)], {
       detached: true,
       stdio: 'pipe',
-      env: { PATH, HOME, TMPDIR },
+      env: { PATH, HOME, TMPDIR, ...(NODE_COMPILE_CACHE && { NODE_COMPILE_CACHE }) },
     })
     this.#child = child
     const ended = once(child, 'exit')

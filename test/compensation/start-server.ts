@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
+import { plainEnvironment } from '../support/binary.ts'
 
 /** Ends a server as a crash does. */
 export type Kill = () => void
@@ -20,11 +21,10 @@ export async function startServer(
 ): Promise<Kill> {
   const program = fileURLToPath(new URL('server.ts', import.meta.url))
   const words = [program, url, node, `${t.testdirName}/${node}`, ...(isChanged ? ['changed'] : [])]
-  const { PATH = '', HOME = '' } = process.env
   // Without what tap adds to the programs that a test starts.
   const child = spawn(process.execPath, words, {
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: { PATH, HOME },
+    env: plainEnvironment(),
   })
   const ended = once(child, 'exit')
   t.teardown(async () => {

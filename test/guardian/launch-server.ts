@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import { plainEnvironment } from '../support/binary.ts'
 import type { ClusterOptions } from '../../lib/index.ts'
 
 /** What a server process is told. */
@@ -20,11 +21,10 @@ export function launchServer(
   node: string = process.execPath,
 ): ChildProcess {
   const program = fileURLToPath(new URL('server.ts', import.meta.url))
-  const { PATH = '', HOME = '' } = process.env
   return spawn(node, [program, JSON.stringify(order)], {
     detached: true,
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: { PATH, HOME, MARK: mark },
+    env: plainEnvironment({ MARK: mark }),
   })
 }
 
