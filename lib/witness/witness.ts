@@ -93,6 +93,8 @@ export class Witness {
   #deadline: NodeJS.Timeout | undefined
   #hasGivenUp = false
   #isConnecting = false
+  /** Whether the last pulse was answered. */
+  #hasAnswered = false
 
   private constructor(
     options: WitnessOptions,
@@ -163,7 +165,9 @@ export class Witness {
       const lossInMs = this.#options.watcher.nextLossAt - clock() + clockStepMs
       return Math.min(pollMs * (1 - pollJitter * random()), this.#limits.heartbeatMs, lossInMs)
     } catch (error) {
-      const pauseMs = this.#session ? this.#limits.retryMs * random() * 0.1 : this.#limits.retryMs
+      // A session that worked until now is opened again at once; there may be little time left.
+      const pauseMs = this.#limits.retryMs * (this.#hasAnswered ? random() * 0.1 : 1)
+      this.#hasAnswered = false
       this.#dropSession()
       if (error instanceof ClusterError && error.code === 'CW_NODE_LOST') return this.#giveUp(error)
       // Nobody can declare anything in a database that is away: it is as good as a proof, up to a limit.
@@ -187,6 +191,7 @@ export class Witness {
     const answer = await this.#pulses.send(session, askedAt, watcher.nextLossAt <= askedAt)
     const { isAlive, others, cancels, hasOrders, isQueued, dueInMs, duty, crew } = answer
     if (!isAlive) throw declaredLost()
+    this.#hasAnswered = true
     this.#provenAt = sentAt
     this.#answeredAt = sentAt
     // What was not asked for here must be found by trying.
