@@ -50,6 +50,8 @@ export const models: readonly Model[] = [
       NO_GRACE: 'alive',
       'G=D': 'alive',
       'G=D RENEWED': 'holds',
+      'NEW_LIFE RENEWED': 'holds',
+      'NEW_LIFE AGAIN RENEWED': 'alive',
       'NO_NEW_CONNECTION RENEWED': 'alive',
       NO_NEW_CONNECTION: 'alive',
       START_TIME_ONLY: 'alive',

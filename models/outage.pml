@@ -6,8 +6,9 @@
  *   look, declare                       lib/witness/watcher.ts; lib/db/pulse.ts, era.ts; lib/db/incarnations.ts: declareLost
  *
  * The server may be silent for F. When every host refuses a new connection, it may be silent for E from the first
- * refusal, whatever comes after that (lib/witness gives each refusal F only, which is less: RENEWED). A watcher that has lost its own session, or sees another start of the
- * postmaster or another timeline, waits G and not D before it declares a server that has not come back.
+ * refusal, whatever comes after that (lib/witness gives each refusal F only, which is less: RENEWED; so it does the first
+ * sight of a new life of the database, before the lock is taken again: NEW_LIFE). A watcher that sees another start of the
+ * postmaster or another timeline waits G and not D before it declares a server that it has not seen there.
  *
  * A host is up, refuses new connections but serves the old sessions (a smart shutdown), or is down (a restart, the
  * recovery after a crash of one backend, or a failover). After a crash of one backend the start of the postmaster and
@@ -49,6 +50,9 @@ byte since[2] = NOTHING;        /* how long a watcher has seen silence only */
 byte grace[2] = OLD;            /* how long it has been connected to this life of the database */
 bool known[2];                  /* that life, as far as it knows */
 byte seen[2];                   /* the session that the watcher missed */
+bool met[2] = true;             /* whether it has seen the server in that life */
+bool own = false;               /* the life that the server itself knows */
+byte life_age = OLD;            /* since that life was first seen */
 bool looked[2];
 
 #ifndef RENEWED
@@ -59,6 +63,16 @@ bool looked[2];
 #define LIMIT F
 #endif
 #define MUST_FENCE (!fenced && (away == NOTHING -> age > F : away > LIMIT))
+#ifndef NEW_LIFE
+#define IS_SIGHT_PROOF false
+#else
+#define IS_SIGHT_PROOF true
+#endif
+#ifndef AGAIN
+#define MANY_SIGHTS false
+#else
+#define MANY_SIGHTS true        /* also when it may have been seen there */
+#endif
 #ifndef START_TIME_ONLY
 #define SEEN_LIFE life
 #else
@@ -102,15 +116,15 @@ inline declare() {
 inline look(w) {
   looked[w] = true;
   if
-  :: known[w] != SEEN_LIFE -> known[w] = SEEN_LIFE; grace[w] = (HAS_GRACE -> 0 : OLD); since[w] = NOTHING
+  :: known[w] != SEEN_LIFE -> known[w] = SEEN_LIFE; grace[w] = (HAS_GRACE -> life_age : OLD); since[w] = NOTHING; met[w] = !HAS_GRACE
   :: else
   fi;
   if
-  :: lost || held && !on_old -> since[w] = NOTHING
+  :: lost || held && !on_old -> since[w] = NOTHING; met[w] = true
   :: !lost && !(held && !on_old) && (since[w] == NOTHING || seen[w] != session) -> since[w] = 0; seen[w] = session
   :: !lost && !(held && !on_old) && since[w] != NOTHING && seen[w] == session ->
     if
-    :: since[w] >= D && grace[w] >= G && MAY_DECLARE -> declare()
+    :: since[w] >= D && (met[w] || grace[w] >= G) && MAY_DECLARE -> declare()
     :: else
     fi
   fi
@@ -128,7 +142,15 @@ active proctype World() {
       tried = true;
       if
       :: lost && !MEETS_OLD -> fenced = true
-      :: else -> held = true; session++; on_old = MEETS_OLD; age = 0; away = NOTHING; outage = 0
+      :: else -> held = true; session++; on_old = MEETS_OLD; age = 0; away = NOTHING; outage = 0; own = (MEETS_OLD -> own : life)
+      fi }
+  /* it sees a new life, and does not get the lock yet */
+  :: atomic { IS_SIGHT_PROOF && !fenced && !cut && !tried && !held && primary == up && (own != life || MANY_SIGHTS) ->
+      tried = true;
+      own = life;
+      if
+      :: life_age < E -> away = 0
+      :: else
       fi }
   :: atomic { !fenced && !cut && !tried && !held && !MEETS_OLD && IS_REFUSED ->
       tried = true;
@@ -138,7 +160,7 @@ active proctype World() {
       fi }
 
   /* fence */
-  :: atomic { MUST_FENCE -> assert(was_cut || outage >= LIMIT); fenced = true /* spared: an outage shorter than E fences nobody */ }
+  :: atomic { MUST_FENCE -> assert(was_cut || outage >= LIMIT || MANY_SIGHTS); fenced = true /* spared: an outage shorter than E fences nobody */ }
 
   /* the watchers; what they hear of a database that is away is nothing */
   :: atomic { primary != down && !looked[0] -> look(0) }
@@ -154,8 +176,8 @@ active proctype World() {
   :: atomic { cut -> cut = false; tried = false }
   :: atomic { cut && held -> held = false }
   :: atomic { primary == leaving -> stop() }
-  :: atomic { primary == down -> primary = up; era = !era; life = !life; tried = false }
-  :: atomic { primary == down && !failed_over -> primary = up; life = !life; tried = false } /* after a crash of one backend */
+  :: atomic { primary == down -> primary = up; era = !era; life = !life; life_age = 0; tried = false }
+  :: atomic { primary == down && !failed_over -> primary = up; life = !life; life_age = 0; tried = false } /* after a crash of one backend */
   :: atomic { failed_over && primary == up && !old_returns -> old_returns = true }
 
   /* time passes when all that had to happen has happened */
@@ -164,7 +186,7 @@ active proctype World() {
       :: fenced -> command = false
       :: else
       fi;
-      older(age); older(away); older(since[0]); older(since[1]); older(grace[0]); older(grace[1]);
+      older(age); older(away); older(life_age); older(since[0]); older(since[1]); older(grace[0]); older(grace[1]);
       if
       :: primary == up -> outage = 0
       :: else -> older(outage)
