@@ -40,4 +40,6 @@ export interface Case {
   readonly bars: readonly Bar[]
   /** Whether a run with `--quick` has it. */
   readonly isQuick: boolean
+  /** Measured in the first round only: it takes long, and is compared with nobody. */
+  readonly isOnce?: boolean
 }

@@ -21,7 +21,7 @@ export const contenders = {
   bare: entry('bare.ts', 'own'),
   'graphile-worker': entry('graphile-worker.ts', 'peer'),
   'pg-boss': entry('pg-boss.ts', 'peer'),
-  'pg-boss-work': entry('pg-boss-work.ts', 'peer', 0.05),
+  'pg-boss-work': entry('pg-boss-work.ts', 'peer', 0.25),
   dbos: entry('dbos.ts', 'peer', 0.02),
 } satisfies Record<string, Entry>
 

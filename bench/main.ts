@@ -5,13 +5,17 @@ import { cases } from './cases.ts'
 import { contenders, type ContenderName } from './contenders.ts'
 import { installPeers } from './install-peers.ts'
 import { drawPlot } from './report/plot.ts'
+import { showDuration } from './report/figure.ts'
 import { showTables } from './report/table.ts'
 import { writeMarkdown } from './report/markdown.ts'
 import { runBench } from './run-bench.ts'
 
-// npm run bench -- [--quick] [--case NAME]... [--against NAME]... [--rounds N] [--scale FACTOR] [--publish]
+// npm run bench -- [--quick] [--case NAME]... [--against NAME]... [--rounds N] [--scale FACTOR] [--minutes N] [--publish]
 
 const quickScale = 0.02
+
+/** Of a whole run, on two cores. */
+const mostMinutes = 10
 
 const names = Object.keys(contenders) as ContenderName[]
 const words = process.argv.slice(2)
@@ -40,6 +44,11 @@ const args = await yargs(words)
     type: 'number',
     describe: `the part of the full amounts (1; with --quick ${quickScale})`,
   })
+  .option('minutes', {
+    type: 'number',
+    default: mostMinutes,
+    describe: 'begin no further round that is likely to end later',
+  })
   .option('publish', {
     type: 'boolean',
     default: false,
@@ -56,7 +65,7 @@ const args = await yargs(words)
   .strict()
   .parseAsync()
 
-const { quick, rounds = quick ? 1 : 3, scale = quick ? quickScale : 1 } = args
+const { quick, minutes, rounds = quick ? 1 : 3, scale = quick ? quickScale : 1 } = args
 if (!args.against || args.against.some(name => contenders[name].isInstalled)) installPeers()
 const stopping = new AbortController()
 // PostgreSQL would go on without us; a second signal does not wait for the measurement.
@@ -64,6 +73,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.once(signal, () => stopping.abort(new Error(`stopped by ${signal}`)))
 const result = await runBench({
   rounds,
+  minutes,
   scale,
   isQuick: quick,
   caseNames: args.case,
@@ -82,7 +92,9 @@ await writeFile(
 await writePages(folder)
 if (args.publish) await writePages(join(import.meta.dirname, '../docs'))
 console.log(showTables(result))
-console.error(`\nIn ${folder}: performance.json, performance.md, performance.svg`)
+console.error(
+  `\nTook ${showDuration(result)}. In ${folder}: performance.json, performance.md, performance.svg`,
+)
 if (result.cases.some(({ entrants }) => entrants.some(({ failures }) => failures.length > 0)))
   process.exitCode = 1
 

@@ -7,6 +7,8 @@ import { describeMachine, type Machine } from './machine.ts'
 import type { Plan } from './plan.ts'
 
 export interface BenchOptions extends Plan {
+  /** No round is begun, but the first, that is likely to end later than so many minutes after the start; no limit unless given. */
+  readonly minutes?: number | undefined
   /** Only these cases, by name; all unless given. */
   readonly caseNames?: readonly string[] | undefined
   /** Only against these contenders; against all that are available unless given. */
@@ -42,9 +44,13 @@ export interface CaseResult {
 export interface BenchResult {
   readonly machine: Machine
   readonly postgres: { readonly version: string; readonly settings: Record<string, string> }
+  /** How many there was time for. */
   readonly rounds: number
+  /** How many were asked for. */
+  readonly wantedRounds: number
   readonly scale: number
   readonly isQuick: boolean
+  /** How long the whole run took. */
   readonly seconds: number
   readonly contenders: Readonly<Record<string, About>>
   readonly cases: readonly CaseResult[]
@@ -69,12 +75,23 @@ export async function runBench(options: BenchOptions): Promise<BenchResult> {
   const begunAt = performance.now()
   const arena = await Arena.open(databaseUrl)
   try {
-    const results: CaseResult[] = []
-    for (const one of chosen) results.push(await runCase(one, arena, options))
+    const running = chosen.map(one => openCase(one))
+    const done = await runRounds(running, arena, options)
+    const results = running.map(({ one, measured }) => {
+      const { name, title, metrics } = one
+      return {
+        name,
+        title: title(options),
+        metrics,
+        entrants: measured,
+        judgements: judge(one, measured),
+      }
+    })
     return {
       machine,
       postgres: await arena.describe(),
-      rounds,
+      rounds: done,
+      wantedRounds: rounds,
       scale,
       isQuick,
       seconds: Math.round((performance.now() - begunAt) / 1000),
@@ -95,32 +112,61 @@ function chooseCases({ caseNames, isQuick, against }: BenchOptions): Case[] {
     .map(one => ({ ...one, entrants: one.entrants.filter(isAsked) }))
 }
 
-async function runCase(one: Case, arena: Arena, options: BenchOptions): Promise<CaseResult> {
-  const { rounds, onProgress, signal } = options
-  const measured = one.entrants.map(({ name, contender, isPeer }) => ({
-    name,
-    contender,
-    isPeer,
-    samples: [] as (Sample | undefined)[],
-    failures: [] as string[],
-  }))
+/** A case with what was measured so far. */
+interface RunningCase {
+  readonly one: Case
+  readonly measured: readonly {
+    readonly name: string
+    readonly contender: ContenderName
+    readonly isPeer: boolean
+    readonly samples: (Sample | undefined)[]
+    readonly failures: string[]
+  }[]
+}
+
+function openCase(one: Case): RunningCase {
+  const measured = one.entrants.map(({ name, contender, isPeer }) => {
+    return { name, contender, isPeer, samples: [], failures: [] }
+  })
+  return { one, measured }
+}
+
+/** @returns how many rounds there was time for */
+async function runRounds(
+  running: readonly RunningCase[],
+  arena: Arena,
+  options: BenchOptions,
+): Promise<number> {
+  const { rounds, minutes = Infinity } = options
+  const begunAt = performance.now()
   for (let round = 0; round < rounds; round++) {
-    for (const index of turnsOf(one.entrants.length, round)) {
-      signal?.throwIfAborted()
-      const entrant = one.entrants[index] as Entrant
-      const result = measured[index] as (typeof measured)[number]
-      const outcome = await measureOnce(entrant, arena, options)
-      if (typeof outcome === 'string') result.failures.push(outcome)
-      result.samples.push(typeof outcome === 'string' ? undefined : outcome)
-      onProgress?.(`${one.name} ${round + 1}/${rounds} ${entrant.name}: ${describe(outcome)}`)
-    }
+    const usedMs = performance.now() - begunAt
+    if (round > 0 && usedMs + usedMs / round > minutes * 60_000) return round
+    for (const { one, measured } of running)
+      if (round === 0 || !one.isOnce) await runCase({ one, measured }, round, arena, options)
   }
-  return {
-    name: one.name,
-    title: one.title(options),
-    metrics: one.metrics,
-    entrants: measured,
-    judgements: judge(one, measured),
+  return rounds
+}
+
+async function runCase(
+  { one, measured }: RunningCase,
+  round: number,
+  arena: Arena,
+  options: BenchOptions,
+): Promise<void> {
+  const { rounds, onProgress, signal } = options
+  for (const index of turnsOf(one.entrants.length, round)) {
+    signal?.throwIfAborted()
+    const entrant = one.entrants[index] as Entrant
+    const result = measured[index] as RunningCase['measured'][number]
+    const begunAt = performance.now()
+    const outcome = await measureOnce(entrant, arena, options)
+    const seconds = ((performance.now() - begunAt) / 1000).toFixed(1)
+    if (typeof outcome === 'string') result.failures.push(outcome)
+    result.samples.push(typeof outcome === 'string' ? undefined : outcome)
+    onProgress?.(
+      `${one.name} ${round + 1}/${rounds} ${entrant.name}: ${describe(outcome)} (${seconds} s)`,
+    )
   }
 }
 

@@ -7,7 +7,7 @@ import { now } from '../ledger.ts'
 import { amountOf } from '../plan.ts'
 import { rateMetric } from './drain-entrant.ts'
 
-const full = 1000
+const full = 500
 const slots = 8
 
 /** Commands that do nothing: what a run costs beside its process. */

@@ -5,11 +5,11 @@ import { drain } from '../drain.ts'
 import { amountOf, type Plan } from '../plan.ts'
 import { rateMetric } from './drain-entrant.ts'
 
-const claims = 50_000
-const finished = 500_000
-const queued = 200_000
-const unservable = 100_000
-const passed = 100_000
+const claims = 25_000
+const finished = 300_000
+const queued = 100_000
+const unservable = 50_000
+const passed = 40_000
 
 /** What must not make claims slower: history, a long queue, work for others, a transaction that stays open. */
 export const crowdedCases: readonly Case[] = [

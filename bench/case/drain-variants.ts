@@ -3,7 +3,7 @@ import type { DrainOptions } from '../drain.ts'
 import { amountOf } from '../plan.ts'
 import { drainEntrant, rateMetric } from './drain-entrant.ts'
 
-const full = 100_000
+const full = 30_000
 
 /** The drain with more processes, names or priorities, which must not cost anything. */
 export const drainVariants: readonly Case[] = [

@@ -6,7 +6,7 @@ import { now } from '../ledger.ts'
 import { millisecondsOf } from '../plan.ts'
 import { rateMetric } from './drain-entrant.ts'
 
-const fullMs = 2000
+const fullMs = 1500
 
 /** How many calls are under way at a time. */
 const atATime = 10

@@ -9,7 +9,7 @@ import { millisecondsOf } from '../plan.ts'
 import { quantile } from '../statistics.ts'
 
 const perSecond = 100
-const fullMs = 4000
+const fullMs = 2500
 
 /** Jobs before the measured ones, so that connections and plans are there. */
 const warmUp = 20

@@ -2,7 +2,7 @@ import type { Case } from '../case.ts'
 import { amountOf } from '../plan.ts'
 import { drainEntrant, rateMetric } from './drain-entrant.ts'
 
-const full = 20_000
+const full = 10_000
 
 /** Five function steps, each with a durable record. */
 export const stepsCase: Case = {

@@ -1,4 +1,5 @@
 import type { Sample } from '../case.ts'
+import type { BenchResult } from '../run-bench.ts'
 import { spreadOf, type Spread } from '../statistics.ts'
 
 /** What the rounds gave for one metric; undefined when none was measured. */
@@ -17,6 +18,16 @@ export function showSpread(spread: Spread | undefined): string {
   return low === high
     ? showFigure(median)
     : `${showFigure(median)} (${showFigure(low)} to ${showFigure(high)})`
+}
+
+/** `512 s, 3 rounds`. */
+export function showDuration({
+  seconds,
+  rounds,
+  wantedRounds,
+}: Pick<BenchResult, 'seconds' | 'rounds' | 'wantedRounds'>): string {
+  const cut = rounds < wantedRounds ? ` (there was no time for ${wantedRounds})` : ''
+  return `${seconds} s, ${rounds} round${rounds === 1 ? '' : 's'}${cut}`
 }
 
 /** With three digits that count. */

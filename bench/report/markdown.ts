@@ -1,11 +1,11 @@
 import type { Judgement } from '../judge.ts'
 import type { BenchResult, CaseResult } from '../run-bench.ts'
-import { showSpread, spreadOver } from './figure.ts'
+import { showDuration, showSpread, spreadOver } from './figure.ts'
 import { tableOf } from './markdown-table.ts'
 
 /** The result as a page of the documentation. */
 export function writeMarkdown(result: BenchResult, command: string): string {
-  const { machine, postgres, rounds, scale, seconds, contenders, cases } = result
+  const { machine, postgres, rounds, scale, contenders, cases } = result
   return [
     '# Performance',
     `Made by \`${command}\`; the same command makes this page again. Figures are medians over ${rounds} round(s), with the least
@@ -37,7 +37,7 @@ measurement counts only when the functions' own ledger and the database say that
             .join(', '),
         ],
         ['commit', machine.commit],
-        ['took', `${seconds} s`],
+        ['took', showDuration(result)],
       ],
     ),
     '## Who took part',
