@@ -90,7 +90,10 @@ export class Cluster extends EventEmitter<ClusterEvents> {
       logger: this.#logger,
       tell: (name, ...about) => this.#tell(name, ...about),
       onFinished: id => this.#waiter.tell(id),
-      onStopping: () => this.#waker.stop(),
+      onStopping: async () => {
+        await this.#enqueuer.settle()
+        this.#waker.stop()
+      },
     })
   }
 
@@ -131,10 +134,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
       ...(transaction !== undefined && { transaction }),
       ...(allowUnknown !== undefined && { allowUnknown }),
     }
-    const [enqueued] = await this.#write(() =>
-      this.#enqueuer.enqueue([{ ...request, process, input }], batch),
-    )
-    return enqueued as Enqueued
+    return this.#write(() => this.#enqueuer.enqueueOne({ ...request, process, input }, batch))
   }
 
   /**

@@ -1,8 +1,6 @@
-import { monotonic } from './base/clock.ts'
 import { storableText, toJsonText } from './base/json.ts'
 import { showValue } from './base/show-value.ts'
 import type { Database, Queryable } from './db/database.ts'
-import { findPublished } from './db/definitions.ts'
 import {
   enqueueBatch,
   sessionOf,
@@ -10,10 +8,11 @@ import {
   type Enqueued,
   type NewRequest,
 } from './db/requests.ts'
+import { SharedEnqueue } from './enqueue-together.ts'
 import { ClusterError } from './errors.ts'
+import { PublishedSchemas } from './published-schemas.ts'
 import { checkAgainst } from './run/parse-input.ts'
 import { isProcess, type Process } from './step/define-process.ts'
-import { standardSchemaOf } from './step/json-schema.ts'
 import { checkName } from './step/name.ts'
 import type { StandardSchemaV1 } from './step/standard-schema.ts'
 
@@ -44,12 +43,6 @@ export interface RequestToEnqueue extends RequestOptions {
   input?: unknown
 }
 
-/** How long a published schema is used before the database is asked again, in milliseconds. */
-const schemaAgeMs = 10_000
-
-/** So many names are remembered; an application that uses more asks more often. */
-const mostSchemas = 1000
-
 const known: Record<'process' | 'request' | 'batch', readonly string[]> = {
   process: ['process', 'input'],
   request: ['priority', 'runAt', 'idempotencyKey'],
@@ -61,13 +54,39 @@ export class Enqueuer {
   readonly #db: Database
   readonly #processes: ReadonlyMap<string, Process>
   readonly #wake: () => void
-  readonly #published = new Map<string, { schema: StandardSchemaV1 | undefined; readAt: number }>()
+  readonly #shared: SharedEnqueue
+  readonly #published: PublishedSchemas
+  readonly #calls = new Set<Promise<Enqueued>>()
 
   /** @param wake tells the servers that there is work */
   constructor(db: Database, processes: ReadonlyMap<string, Process>, wake: () => void) {
     this.#db = db
     this.#processes = processes
     this.#wake = wake
+    this.#published = new PublishedSchemas(db)
+    this.#shared = new SharedEnqueue(db, wake)
+  }
+
+  /**
+   * Inserts one request, together with those that are asked for at the same time unless it is in the caller's transaction.
+   * @throws {ClusterError} naming the field that is wrong
+   */
+  async enqueueOne(request: RequestToEnqueue, options: BatchOptions): Promise<Enqueued> {
+    const { transaction, allowUnknown = false } = options
+    if (transaction !== undefined) return (await this.enqueue([request], options))[0] as Enqueued
+    checkAllowUnknown(allowUnknown)
+    const call = this.#enqueueShared(request, allowUnknown)
+    this.#calls.add(call)
+    try {
+      return await call
+    } finally {
+      this.#calls.delete(call)
+    }
+  }
+
+  /** Resolves when each call of `enqueueOne` was answered. */
+  async settle(): Promise<void> {
+    while (this.#calls.size > 0) await Promise.allSettled(this.#calls)
   }
 
   /**
@@ -77,9 +96,8 @@ export class Enqueuer {
   async enqueue(requests: readonly RequestToEnqueue[], options: BatchOptions): Promise<Enqueued[]> {
     const { transaction, allowUnknown = false } = options
     // In the caller's transaction everything is asked there: its connection may be the pool's only one.
-    const session = transaction === undefined ? this.#db : sessionOf(transaction)
-    if (typeof allowUnknown !== 'boolean')
-      throw wrong('allowUnknown', 'true or false', allowUnknown)
+    const session = transaction === undefined ? undefined : sessionOf(transaction)
+    checkAllowUnknown(allowUnknown)
     const schemas = new Map<string, Promise<StandardSchemaV1 | undefined>>()
     const schemaOf = (name: string): Promise<StandardSchemaV1 | undefined> => {
       const schema = schemas.get(name) ?? this.#schemaOf(name, session)
@@ -97,20 +115,15 @@ export class Enqueuer {
     return enqueued
   }
 
+  async #enqueueShared(request: RequestToEnqueue, allowUnknown: boolean): Promise<Enqueued> {
+    const checked = await check(request, '', name => this.#schemaOf(name))
+    return this.#shared.enqueue(checked, allowUnknown)
+  }
+
   /** The input schema of a process that is named only: our own definition's, else what servers published. */
-  async #schemaOf(name: string, session: Queryable): Promise<StandardSchemaV1 | undefined> {
+  async #schemaOf(name: string, session?: Queryable): Promise<StandardSchemaV1 | undefined> {
     const own = this.#processes.get(name)
-    if (own) return own.input
-    const now = monotonic()
-    const remembered = this.#published.get(name)
-    if (remembered && now - remembered.readAt < schemaAgeMs) return remembered.schema
-    const published = await findPublished(session, this.#db.t, name)
-    // Unknown names are not remembered: a server may publish the process any moment.
-    if (!published) return undefined
-    const schema = published.inputSchema ? standardSchemaOf(published.inputSchema) : undefined
-    if (this.#published.size >= mostSchemas) this.#published.clear()
-    this.#published.set(name, { schema, readAt: now })
-    return schema
+    return own ? own.input : this.#published.find(name, session)
   }
 }
 
@@ -140,6 +153,10 @@ export function checkRequests(requests: unknown): void {
   if (!Array.isArray(requests)) throw wrong('requests', 'an array', requests)
   for (const [index, request] of requests.entries())
     checkKeys(request, ['process', 'request'], `requests[${index}]`)
+}
+
+function checkAllowUnknown(allowUnknown: unknown): void {
+  if (typeof allowUnknown !== 'boolean') throw wrong('allowUnknown', 'true or false', allowUnknown)
 }
 
 async function check(

@@ -23,7 +23,7 @@ export interface ServerLifeOptions {
   ) => void
   readonly onFinished: (id: string) => void
   /** Called when nothing runs any more, before the connections are closed. */
-  readonly onStopping: () => void
+  readonly onStopping: () => Promise<void>
 }
 
 /** The server in a program: it starts and stops, any number of times, one life at a time. */
@@ -83,7 +83,7 @@ export class ServerLife {
       await started?.components.close()
       await started?.housekeeping?.stop()
       await started?.server.leave()
-      this.#options.onStopping()
+      await this.#options.onStopping()
       await this.#options.db.close()
     } finally {
       await started?.dataFolder.close()

@@ -127,6 +127,12 @@ export function isTransient(error: unknown): boolean {
   return sqlState === undefined ? isSystemError(error) : transientStates.test(sqlState)
 }
 
+/** Whether PostgreSQL refused the statement for what is in it: then nothing of it has happened. */
+export function isRefused(error: unknown): boolean {
+  const cause = error instanceof ClusterError ? error.cause : error
+  return sqlStateOf(cause) !== undefined && !isTransient(error)
+}
+
 /** The system's own errors (out of descriptors, a network that is down …): only PostgreSQL's answer is final. */
 function isSystemError(error: unknown): boolean {
   return error instanceof Error && !(error instanceof TypeError) && codeOf(error) !== undefined

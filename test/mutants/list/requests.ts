@@ -37,6 +37,27 @@ export const requestMutants: readonly Mutant[] = [
     subtest: 'the same keys in opposite order: no deadlock, one request each',
   },
   {
+    name: 'shared enqueue sent again',
+    story:
+      'a statement of several calls loses its connection after its commit, is repeated, and each request is there twice',
+    seen: ['queue_classic#294', 'Zipstack/unstract#2124'],
+    file: 'lib/base/carrier.ts',
+    find: 'if (batch.length === 1 || !this.#options.isRefusal(error)) {',
+    replace: 'if (batch.length === 1) {',
+    test: 'test/enqueue-together.test.ts',
+    subtest: 'all whose statement is cut after PostgreSQL does it are told, once',
+  },
+  {
+    name: 'refused with the others',
+    story: 'one call that is wrong lets all fail that happen to share its statement',
+    seen: ['pgqueuer#678', 'logstash-output-jdbc#110', 'trustbloc/orb#1583'],
+    file: 'lib/base/carrier.ts',
+    find: 'if (batch.length === 1 || !this.#options.isRefusal(error)) {',
+    replace: 'if (batch.length > 0) {',
+    test: 'test/enqueue-together.test.ts',
+    subtest: 'one that is refused fails alone',
+  },
+  {
     name: 'promotion without SKIP LOCKED',
     story: 'the servers promote one behind the other',
     seen: ['timgit/pg-boss#282', 'taskbroker#778'],
