@@ -129,30 +129,35 @@ export class Enqueuer {
 
 /**
  * Refuses an option that we do not know, so that a misspelt one is not ignored.
- * @param where the options themselves, for the error
+ * @param where names the options themselves, for the error
  */
 export function checkKeys(
   options: unknown,
   kinds: readonly ('process' | 'request' | 'batch')[],
-  where: string = 'options',
+  where: () => string = () => 'options',
 ): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options))
-    throw wrong(where, 'an object', options)
-  const names = kinds.flatMap(kind => known[kind])
+    throw wrong(where(), 'an object', options)
   for (const key of Object.keys(options))
-    if (!names.includes(key))
-      throw new ClusterError(
-        'CW_OPTION',
-        `unknown option ${storableText(key).slice(0, 60)}; known are ${names.join(', ')}`,
-        { field: where === 'options' ? key : `${where}.${key}` },
-      )
+    if (!kinds.some(kind => known[kind].includes(key))) throw unknownOption(key, kinds, where())
 }
+
+function unknownOption(key: string, kinds: readonly (keyof typeof known)[], where: string) {
+  const names = kinds.flatMap(kind => known[kind]).join(', ')
+  return new ClusterError(
+    'CW_OPTION',
+    `unknown option ${storableText(key).slice(0, 60)}; known are ${names}`,
+    { field: where === 'options' ? key : `${where}.${key}` },
+  )
+}
+
+const ofRequests = ['process', 'request'] as const
 
 /** Refuses what are no requests, as `checkKeys` does. */
 export function checkRequests(requests: unknown): void {
   if (!Array.isArray(requests)) throw wrong('requests', 'an array', requests)
   for (const [index, request] of requests.entries())
-    checkKeys(request, ['process', 'request'], `requests[${index}]`)
+    checkKeys(request, ofRequests, () => `requests[${index}]`)
 }
 
 function checkAllowUnknown(allowUnknown: unknown): void {
@@ -165,10 +170,11 @@ async function check(
   schemaOf: (name: string) => Promise<StandardSchemaV1 | undefined>,
 ): Promise<NewRequest> {
   const { process, input = {}, priority = 0, runAt, idempotencyKey } = request
-  const name = isProcess(process) ? process.name : process
-  checkName(name, `${prefix}process`, 'CW_OPTION')
+  const definition = isProcess(process) ? process : undefined
+  // The name of a definition was checked when it was made.
+  const name = definition?.name ?? checkName(process, `${prefix}process`, 'CW_OPTION')
   const text = toJsonText(input, `${prefix}input`, 'CW_INPUT_UNSERIALISABLE')
-  const schema = isProcess(process) ? process.input : await schemaOf(name)
+  const schema = definition ? definition.input : await schemaOf(name)
   // What is checked is what is stored: the JSON, not the caller's object.
   if (schema) await checkAgainst(schema, JSON.parse(text), name, `${prefix}input`)
   return {

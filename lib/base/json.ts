@@ -18,7 +18,8 @@ export function toJsonText(value: unknown, field: string, code: ErrorCode): stri
     new ClusterError(code, `expected ${path} to be storable as JSON, got ${why}`, { field: path })
   const budget = { left: largestJsonBytes }
   const plain = copy(value === undefined ? null : value, {
-    path: field,
+    key: field,
+    parent: undefined,
     ancestors: [],
     budget,
     refuse,
@@ -33,8 +34,11 @@ export function storableText(text: string): string {
   return text.replaceAll('\u0000', '\u2400').toWellFormed()
 }
 
+/** Where a value is. Its path is put together when something is refused. */
 interface Place {
-  readonly path: string
+  /** The name of the whole, of a property, or the number of an element. */
+  readonly key: string | number
+  readonly parent: Place | undefined
   readonly ancestors: readonly object[]
   readonly budget: { left: number }
   readonly refuse: (path: string, why: string) => ClusterError
@@ -43,13 +47,23 @@ interface Place {
 const tooLarge = `more than ${largestJsonBytes} bytes; put large data elsewhere and pass where it is`
 
 function copy(value: unknown, place: Place): unknown {
-  const { path, refuse } = place
   if (value === null) return spend(4, null, place)
   if (typeof value === 'string') return checkText(value, place)
   if (typeof value === 'boolean') return spend(4, value, place)
   if (typeof value === 'object') return copyObject(value, place)
   if (typeof value === 'number' && Number.isFinite(value)) return spend(8, value, place)
-  throw refuse(path, nameOf(value))
+  throw refuse(place, nameOf(value))
+}
+
+function refuse(place: Place, why: string): ClusterError {
+  return place.refuse(pathOf(place), why)
+}
+
+function pathOf({ key, parent }: Place): string {
+  if (!parent) return String(key)
+  if (typeof key === 'number') return `${pathOf(parent)}[${key}]`
+  const part = /^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${JSON.stringify(key.slice(0, 60))}]`
+  return `${pathOf(parent)}${part}`
 }
 
 function nameOf(value: unknown): string {
@@ -59,21 +73,21 @@ function nameOf(value: unknown): string {
 }
 
 function checkText(text: string, place: Place): string {
-  if (text.includes('\u0000')) throw place.refuse(place.path, 'text with a NUL character')
-  if (!text.isWellFormed()) throw place.refuse(place.path, 'text with half a surrogate pair')
+  if (text.includes('\u0000')) throw refuse(place, 'text with a NUL character')
+  if (!text.isWellFormed()) throw refuse(place, 'text with half a surrogate pair')
   return spend(text.length, text, place)
 }
 
-function spend<T>(size: number, value: T, { budget, path, refuse }: Place): T {
-  budget.left -= size
-  if (budget.left < 0) throw refuse(path, tooLarge)
+function spend<T>(size: number, value: T, place: Place): T {
+  place.budget.left -= size
+  if (place.budget.left < 0) throw refuse(place, tooLarge)
   return value
 }
 
 function copyObject(value: object, place: Place): unknown {
-  const { path, ancestors, refuse } = place
-  if (ancestors.includes(value)) throw refuse(path, 'an object that contains itself')
-  if (ancestors.length >= deepest) throw refuse(path, `more than ${deepest} levels of nesting`)
+  const { ancestors } = place
+  if (ancestors.includes(value)) throw refuse(place, 'an object that contains itself')
+  if (ancestors.length >= deepest) throw refuse(place, `more than ${deepest} levels of nesting`)
   const inside = { ...place, ancestors: [...ancestors, value] }
   try {
     if (Array.isArray(value)) return copyArray(value, inside)
@@ -82,13 +96,13 @@ function copyObject(value: object, place: Place): unknown {
     const prototype: unknown = Object.getPrototypeOf(value)
     if (prototype !== Object.prototype && prototype !== null && isExotic(value))
       throw refuse(
-        path,
+        place,
         `a ${value.constructor.name}; pass its content as an object, array or text`,
       )
     return copyProperties(value, inside)
   } catch (error) {
     if (error instanceof ClusterError) throw error
-    throw refuse(path, 'an object that throws when it is read')
+    throw refuse(place, 'an object that throws when it is read')
   }
 }
 
@@ -98,30 +112,29 @@ function isExotic(value: object): boolean {
 }
 
 function copyToJson(value: { toJSON(): unknown }, place: Place): unknown {
-  if (ArrayBuffer.isView(value))
-    throw place.refuse(place.path, 'a Buffer; pass its content as text')
-  if (value instanceof Date && Number.isNaN(value.getTime()))
-    throw place.refuse(place.path, 'an invalid Date')
+  if (ArrayBuffer.isView(value)) throw refuse(place, 'a Buffer; pass its content as text')
+  if (value instanceof Date && Number.isNaN(value.getTime())) throw refuse(place, 'an invalid Date')
   return copy(value.toJSON(), place)
 }
 
 function copyArray(array: readonly unknown[], place: Place): unknown[] {
-  return Array.from(array, (element, index) =>
-    spend(1, copy(element, { ...place, path: `${place.path}[${index}]` }), place),
-  )
+  return Array.from(array, (element, index) => spend(1, copy(element, within(place, index)), place))
 }
 
 function copyProperties(object: object, place: Place): object {
-  // Without a prototype, so that a property named __proto__ is a property like any other.
-  const result = Object.create(null) as Record<string, unknown>
-  for (const key of Object.keys(object)) {
-    const path = /^[A-Za-z_$][\w$]*$/.test(key)
-      ? `${place.path}.${key}`
-      : `${place.path}[${JSON.stringify(key.slice(0, 60))}]`
-    const inside = { ...place, path }
+  const keys = Object.keys(object)
+  // Without a prototype, a property named __proto__ is a property like any other; with one, it is faster.
+  const result = (keys.includes('__proto__') ? Object.create(null) : {}) as Record<string, unknown>
+  for (const key of keys) {
+    const inside = within(place, key)
     const value = (object as Record<string, unknown>)[key]
     if (value === undefined) continue
     result[checkText(key, inside)] = copy(value, inside)
   }
   return result
+}
+
+function within(parent: Place, key: string | number): Place {
+  const { ancestors, budget, refuse: refuseAt } = parent
+  return { key, parent, ancestors, budget, refuse: refuseAt }
 }

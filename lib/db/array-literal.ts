@@ -20,8 +20,18 @@ export function arrayLiteral(
   return hasValue ? `{${text}}` : null
 }
 
+const doubleQuote = 0x22
+const backslash = 0x5c
+
+/** Looks at each character once: several times as fast as a regular expression that finds many. */
 function quote(text: string): string {
-  return text.includes('"') || text.includes('\\')
-    ? `"${text.replaceAll(/["\\]/g, String.raw`\$&`)}"`
-    : `"${text}"`
+  let quoted = '"'
+  let copied = 0
+  for (let index = 0; index < text.length; index++) {
+    const unit = text.charCodeAt(index)
+    if (unit !== doubleQuote && unit !== backslash) continue
+    quoted += `${text.slice(copied, index)}\\`
+    copied = index
+  }
+  return `${quoted}${text.slice(copied)}"`
 }

@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import { showValue } from '../base/show-value.ts'
 import { ClusterError } from '../errors.ts'
+import { arrayLiteral } from './array-literal.ts'
 import type { Database, Queryable } from './database.ts'
 import { confirmation } from './replication-warning.ts'
 import { sqlStateOf, translateError } from './translate-error.ts'
@@ -40,11 +41,11 @@ export async function enqueueBatch(
 ): Promise<Enqueued[]> {
   if (requests.length === 0) return []
   const values = [
-    requests.map(request => request.process),
-    requests.map(request => request.input),
-    requests.map(request => request.priority),
-    requests.map(request => request.runAt),
-    requests.map(request => request.idempotencyKey),
+    columnOf(requests.map(request => request.process)),
+    columnOf(requests.map(request => request.input)),
+    columnOf(requests.map(request => request.priority)),
+    columnOf(requests.map(request => request.runAt?.toISOString())),
+    columnOf(requests.map(request => request.idempotencyKey)),
     options.allowUnknown,
   ]
   // A request that is there already may be one whose insert no standby has confirmed.
@@ -57,6 +58,11 @@ export async function enqueueBatch(
   const session = options.transaction ? sessionOf(options.transaction) : db
   const { rows } = await session.query<EnqueuedRow>({ text, values })
   return rows.map(row => ({ id: String(row.request_id), created: row.created }))
+}
+
+/** Unlike `unnest`, the function wants nulls for each row. */
+function columnOf(values: Parameters<typeof arrayLiteral>[0]): string {
+  return arrayLiteral(values) ?? `{${'NULL,'.repeat(values.length - 1)}NULL}`
 }
 
 interface EnqueuedRow {

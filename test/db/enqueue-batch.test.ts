@@ -41,6 +41,37 @@ t.test('answers in the order given, and nothing for nothing', async t => {
   t.same(await enqueue(db, []), [])
 })
 
+t.test(
+  'a large batch of many names keeps its order, and large inputs are in the record only',
+  async t => {
+    const { db } = await openWork(t)
+    const names = Array.from({ length: 30 }, (_, index) => `name-${(index * 7) % 30}`)
+    for (const name of names) await addLane(db, name)
+    const requests = Array.from({ length: 2000 }, (_, n) => ({
+      process: names[n % names.length] ?? '',
+      input: n % 500 === 0 ? `{"n":${n},"text":"${'x'.repeat(4000)}"}` : `{"n":${n}}`,
+      priority: n % 3,
+    }))
+    const answers = await enqueue(db, requests)
+    const { rows } = await db.query<{ id: string; process: string; n: number; isSmall: boolean }>({
+      text: `
+      select r.id, l.process, (r.input ->> 'n')::integer as n, q.input is not null as "isSmall"
+      from ${db.t.request} r join ${db.t.lane} l on l.id = r.lane
+      join ${db.t.queue} q on q.id = r.id and q.lane = r.lane and q.priority = r.priority
+        and (q.input is null or q.input = r.input)
+      order by r.id`,
+    })
+    t.same(
+      answers.map(({ id }) => id),
+      rows.map(({ id }) => id),
+    )
+    t.same(
+      rows.map(({ process, n, isSmall }) => ({ process, n, isSmall })),
+      requests.map(({ process }, n) => ({ process, n, isSmall: n % 500 !== 0 })),
+    )
+  },
+)
+
 t.test('one unknown process refuses the whole batch', async t => {
   const { db } = await openWork(t)
   const requests = [{}, { process: 'unheard-of' }, {}]
