@@ -92,7 +92,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
       onFinished: id => this.#waiter.tell(id),
       onStopping: async () => {
         await this.#enqueuer.settle()
-        this.#waker.stop()
+        await this.#waker.stop()
       },
     })
   }

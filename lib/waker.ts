@@ -4,6 +4,7 @@ const gapMs = 5
 /** Sends hints to the servers: the first at once, those that follow quickly together. */
 export class Waker {
   readonly #send: () => Promise<void>
+  readonly #underWay = new Set<Promise<void>>()
   #timer: NodeJS.Timeout | undefined
   #again = false
 
@@ -21,13 +22,23 @@ export class Waker {
       if (this.#again) this.wake()
     }, gapMs)
     this.#again = false
-    // Only a hint: when it is lost, the next poll finds the work.
-    this.#send().catch(() => undefined)
+    this.#sendHint()
   }
 
-  stop(): void {
+  /** Sends what waits to be sent, and resolves when nothing is under way: its connection is about to be closed. */
+  async stop(): Promise<void> {
     clearTimeout(this.#timer)
     this.#timer = undefined
+    if (this.#again) this.#sendHint()
     this.#again = false
+    await Promise.all(this.#underWay)
+  }
+
+  #sendHint(): void {
+    const hint = this.#send()
+      // Only a hint: when it is lost, the next poll finds the work.
+      .catch(() => undefined)
+      .finally(() => this.#underWay.delete(hint))
+    this.#underWay.add(hint)
   }
 }

@@ -135,6 +135,23 @@ for (const when of ['before', 'after'] as const)
     t.match(await cluster.enqueue('work'), { created: true })
   })
 
+t.test(
+  'a program that has enqueued and stops ends at once, and its hint has been sent',
+  async t => {
+    const { cluster, connect } = await openCluster(t)
+    const listener = await connect()
+    const heard: string[] = []
+    listener.on('notification', ({ payload = '' }) => heard.push(payload))
+    await listener.query('listen cluster_worker_wake')
+    for (let n = 0; n < 3; n++) await cluster.enqueue('work')
+    await cluster.stop()
+    const left = process.getActiveResourcesInfo().filter(name => name === 'Timeout')
+    await listener.query('select 1')
+    t.ok(heard.length > 0)
+    t.same(left, [], 'no timer keeps the program')
+  },
+)
+
 t.test('calls before a stop are answered', async t => {
   const { cluster, db, countRequests } = await openCluster(t)
   const calls = Array.from({ length: 40 }, () => cluster.enqueue('work'))
