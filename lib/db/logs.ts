@@ -1,5 +1,6 @@
 import type { LogPiece } from '../base/record.ts'
 import type { Database } from './database.ts'
+import { textArray } from './text-array.ts'
 
 /** A piece as it was stored. */
 export interface StoredLogPiece extends Omit<LogPiece, 'requestId'> {
@@ -19,7 +20,7 @@ export async function appendLog(db: Database, pieces: readonly LogPiece[]): Prom
       pieces.map(piece => piece.seq),
       pieces.map(piece => piece.step),
       pieces.map(piece => piece.stream),
-      pieces.map(piece => piece.text),
+      textArray(pieces.map(piece => piece.text)),
     ],
   })
 }

@@ -1,0 +1,25 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { textArray } from '../../lib/db/text-array.ts'
+import { openRooms } from '../support/rows.ts'
+
+t.test('any texts arrive as they are, in their order', async t => {
+  const { db } = await openRooms(t)
+  const text = fc.oneof(
+    fc.constantFrom('', 'NULL', '{}', '"', '\\', ',', "'", 'é', '😀', '\n', 'x'.repeat(100_000)),
+    fc.string({ unit: 'grapheme' }).map(any => any.replaceAll('\0', '').toWellFormed()),
+  )
+  await fc.assert(
+    fc.asyncProperty(fc.array(text, { minLength: 1, maxLength: 20 }), async texts => {
+      const { rows } = await db.query<{ text: string; n: string }>({
+        text: 'select text, n from unnest($1::text[]) with ordinality as given (text, n) order by n',
+        values: [textArray(texts)],
+      })
+      t.same(
+        rows.map(row => row.text),
+        texts,
+      )
+    }),
+    { numRuns: 50 },
+  )
+})
