@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises'
+import { mkdir, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ClusterError, messageOf } from '../errors.ts'
 
@@ -31,9 +31,14 @@ export class RunFolder {
     return path
   }
 
-  /** Removes it with all that is in it. */
+  /** Removes it with all that is in it. Most are empty, and take one call of the system then. */
   async remove(): Promise<void> {
-    await rm(this.#path(), { recursive: true, force: true })
+    const path = this.#path()
+    try {
+      await rmdir(path)
+    } catch {
+      await rm(path, { recursive: true, force: true })
+    }
   }
 }
 

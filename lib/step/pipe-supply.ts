@@ -27,8 +27,11 @@ interface Ends {
   readonly writeFd: number
 }
 
-/** How many are made at once, and how few may be left. Linux makes a user's pipes smaller beyond about 1000. */
-const batch = 32
+/**
+ * How many are made at once, and how few may be left. To start `mkfifo` costs as much as to start a command, which takes two
+ * pipes; Linux makes a user's pipes smaller beyond about 1000.
+ */
+const batch = 64
 const reserve = 16
 
 const mkfifoTimeoutMs = 5000
