@@ -20,7 +20,7 @@ export function keepLastLines(): LastLines {
         unfinished[stream] = (unfinished[stream] + text).slice(0, longestLine + 1)
         return
       }
-      const lines = splitFromEnd(unfinished[stream] + text.slice(0, end))
+      const lines = splitFromEnd(unfinished[stream], text, end)
       finished = [...finished, ...lines].slice(-lineCount)
       unfinished[stream] = text.slice(end + 1, end + 2 + longestLine)
     },
@@ -31,13 +31,18 @@ export function keepLastLines(): LastLines {
   }
 }
 
-/** Splits off the last lines only: a piece of 64 KiB may hold as many lines. */
-function splitFromEnd(text: string): string[] {
+/**
+ * Splits off the last lines only: a piece of 64 KiB may hold as many lines. Nothing is put together of which no line is
+ * shown: that would copy all output once more.
+ * @param begun how the first line began, in earlier text
+ */
+function splitFromEnd(begun: string, text: string, textEnd: number): string[] {
   const lines: string[] = []
-  let end = text.length
+  let end = textEnd
   while (lines.length < lineCount && end >= 0) {
     const start = end === 0 ? -1 : text.lastIndexOf('\n', end - 1)
-    lines.unshift(cut(text.slice(start + 1, end)))
+    const line = text.slice(start + 1, end)
+    lines.unshift(cut(start < 0 ? begun + line : line))
     end = start
   }
   return lines

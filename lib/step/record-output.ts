@@ -27,7 +27,7 @@ export function recordOutput(sink: LogSink, limit: number): OutputRecord {
 
   const remember = (stream: OutputChunk['stream'], text: string) => {
     lines.add(stream, text)
-    if (stream === 'stdout') tail = (tail + text).slice(-tailBytes)
+    if (stream === 'stdout') tail = (text.length < tailBytes ? tail + text : text).slice(-tailBytes)
     return text
   }
   const print = async (stream: OutputChunk['stream'], text: string) => {
