@@ -84,9 +84,9 @@ export class Enqueuer {
     }
   }
 
-  /** Resolves when each call of `enqueueOne` was answered. */
+  /** Resolves when each call of `enqueueOne` that is under way was answered; a program may go on calling. */
   async settle(): Promise<void> {
-    while (this.#calls.size > 0) await Promise.allSettled(this.#calls)
+    await Promise.allSettled(this.#calls)
   }
 
   /**
