@@ -87,12 +87,14 @@ export async function startServer(parts: Parts): Promise<StartedServer> {
       artifacts: new ArtifactShelf(parts.db, () => access.openCache()),
       probeStore: () => access.probe(),
       onComponentHint: () => components?.wake(),
+      onFenced: reason => void components?.stop(reason),
     })
     components = startComponents({
       ...parts,
       access,
       events: parts.componentEvents,
       environment: environmentOf(settings.passEnv),
+      guard: server.guard,
       mayBegin: () => server.mayBegin,
       // Without its own database a server does nothing anyway, and others watch for that.
       onStoreTrouble: error => {
@@ -109,7 +111,7 @@ export async function startServer(parts: Parts): Promise<StartedServer> {
 async function startNode(
   parts: Parts,
   { identity, keepIdentity }: DataFolder,
-  forComponents: Pick<ServerSetup, 'artifacts' | 'probeStore' | 'onComponentHint'>,
+  forComponents: Pick<ServerSetup, 'artifacts' | 'probeStore' | 'onComponentHint' | 'onFenced'>,
 ): Promise<Server> {
   const { db, settings, processes, logger, events, takeIdentity } = parts
   await checkDatabase(db)

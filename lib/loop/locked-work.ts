@@ -3,6 +3,7 @@ import { jitter } from '../base/random.ts'
 import type { Database } from '../db/database.ts'
 import { LockSession } from '../db/lock-session.ts'
 import type { LockKind } from '../db/locks.ts'
+import { hintComponents } from '../db/wake.ts'
 
 export interface LockedWorkOptions<Item> {
   readonly name: string
@@ -114,6 +115,8 @@ export class LockedWork<Item> {
       await session.close()
       this.#running.delete(number)
       this.wake()
+      // Another server shall do it; as long as the lock was held, nobody could see that it is to be done.
+      if (signal.aborted) await hintComponents(this.#options.db).catch(() => undefined)
     }
   }
 }

@@ -12,7 +12,6 @@ import {
   type WantedVersion,
 } from '../db/component/imports.ts'
 import { publish } from '../db/component/publish.ts'
-import { hintComponents } from '../db/wake.ts'
 import type { LockSession } from '../db/lock-session.ts'
 import type { ComponentWork, PublishedVersion } from './component-work.ts'
 import { LockedWork } from './locked-work.ts'
@@ -66,7 +65,6 @@ async function importOne(
       })
     await failAttempt(db, { token, versionId: wanted.id }, storedErrorOf(error), signal.aborted)
     events.importFailed({ ...names, error })
-    if (signal.aborted) await hintComponents(db)
   }
 }
 
