@@ -219,10 +219,11 @@ export class Components {
   }
 
   /**
-   * Brings the files of a published version into a folder, each verified. The folder is made; one that has something in
-   * it already is refused.
+   * Brings the files of a published version into a folder, each verified: all of them, or none when it fails. The folder is
+   * made; one that has something in it already is refused.
    * @param version `latest`, a version or a range
-   * @throws {ClusterError} CW_VERSION_UNKNOWN, CW_OPTION, CW_OBJECT_MISSING, CW_OBJECT_CORRUPT, and what the store throws
+   * @throws {ClusterError} CW_VERSION_UNKNOWN, CW_OPTION, CW_OBJECT_MISSING, CW_OBJECT_CORRUPT, and what the store throws; the
+   *   signal's reason when it was aborted
    */
   async fetch(
     name: string,
