@@ -41,7 +41,7 @@ try {
     const source = join(builds, version)
     await writeFiles(source, { files, bytes })
     await components.check('app')
-    const plain = await timeCopyAndHash(source, join(folder, 'copy'))
+    const { plain, synced } = await timeCopyAndHash(source, join(folder, 'copy'))
     const memory = watchMemory(server.pid ?? 0)
     const imported = await time(async () => {
       await components.import('app', version)
@@ -51,8 +51,8 @@ try {
     growths.push((Math.max(before, ...during) - before) / 2 ** 20)
     ratios.push(imported / plain)
     console.log(
-      `round ${version}: cp and sha256sum ${seconds(plain)}, import ${seconds(imported)}, ` +
-        `ratio ${(imported / plain).toFixed(2)}, memory grown by ${Math.round(growths.at(-1) ?? 0)} MiB`,
+      `round ${version}: cp and sha256sum ${seconds(plain)} (on the disk ${seconds(synced)}), import ${seconds(imported)}, ` +
+        `ratio ${(imported / plain).toFixed(2)} (${(imported / synced).toFixed(2)}), memory grown by ${Math.round(growths.at(-1) ?? 0)} MiB`,
     )
     await rm(source, { recursive: true })
   }
