@@ -31,6 +31,8 @@ function openSink() {
   return { sink, offsets, taken: () => Buffer.concat(kept) }
 }
 
+const full: Sink = () => Promise.reject(new Error('no room'))
+
 t.test('a file is kept as it is, whatever its size, in memory that is used again', async t => {
   const piece = 2 ** 19
   for (const size of [0, 1, piece - 1, piece, piece + 1, 7 * piece + 3]) {
@@ -56,7 +58,6 @@ t.test('one that is too long, or cannot be kept, is given up', async t => {
     return takeContent(content, sink, { limit, tooLong, signal: never, memory })
   }
   await t.rejects(take(2 ** 20 - 1, openSink().sink), { code: 'CW_ARTIFACT_REFUSED' })
-  const full = (): Promise<void> => Promise.reject(new Error('no room'))
   await t.rejects(take(2 ** 21, full), { message: 'no room' })
 })
 
