@@ -104,8 +104,11 @@ export class LockedWork<Item> {
   }
 
   async #work(item: Item, number: string, session: LockSession): Promise<void> {
-    const { work, onError, name } = this.#options
+    const { db, work, onError, name } = this.#options
     const signal = AbortSignal.any([this.#stopping.signal, session.lost])
+    const hint = (): Promise<void> => hintComponents(db).catch(() => undefined)
+    // Another server shall do it, and needs not wait until we have ended what is in vain.
+    session.lost.addEventListener('abort', () => void hint(), { once: true })
     try {
       await work(item, session, signal)
     } catch (error) {
@@ -115,8 +118,8 @@ export class LockedWork<Item> {
       await session.close()
       this.#running.delete(number)
       this.wake()
-      // Another server shall do it; as long as the lock was held, nobody could see that it is to be done.
-      if (signal.aborted) await hintComponents(this.#options.db).catch(() => undefined)
+      // As long as the lock was held, nobody could see that there is something to be done.
+      if (signal.aborted) await hint()
     }
   }
 }

@@ -31,6 +31,8 @@ export interface SourceDeskOptions {
     lines: readonly string[],
   ) => Promise<void>
   readonly onError: (error: unknown, name: string) => void
+  /** How long a source may take to stop its programs when it has to end, in milliseconds. Defaults to 5 s. */
+  readonly endingMs?: number
 }
 
 /** One use of a component's source. */
@@ -41,9 +43,6 @@ export interface SourceUse {
   readonly component: Component
   readonly signal: AbortSignal
 }
-
-/** How long a source may take to stop its programs when it has to end, in milliseconds. */
-const endingMs = 5000
 
 /** Lets sources work: with a folder, secrets, a log, and an end. */
 export class SourceDesk {
@@ -91,7 +90,7 @@ export class SourceDesk {
         secret: async name => masker.add(await this.#options.readSecret(name)),
       }
       const working = this.#guarded(id, use.signal, () => work(source, context))
-      return await untilAborted(use.signal, working)
+      return await untilAborted(use.signal, working, this.#options.endingMs)
     } catch (error) {
       const failure = masked(error, masker)
       log.add(messageOf(failure))
@@ -117,7 +116,11 @@ export class SourceDesk {
   }
 }
 
-async function untilAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+async function untilAborted<T>(
+  signal: AbortSignal,
+  work: Promise<T>,
+  endingMs: number = 5000,
+): Promise<T> {
   const { promise: aborted, reject } = Promise.withResolvers<never>()
   const abort = (): void => reject(signal.reason)
   signal.addEventListener('abort', abort, { once: true })

@@ -67,6 +67,20 @@ t.test('and that of an import, whose folder the next life removes', async t => {
   t.strictSame(await readdir(elsewhere), ['file'], 'no link is followed')
 })
 
+t.test('when its guardians were killed with it, its next life ends them', async t => {
+  const dataDir = await makeFolder(t)
+  const server = await startServer(t, { shells: {}, dataDir, lostAfter: '2s' })
+  const guardians = [await server.waitForGuardian(), await server.waitForGuardian()]
+  await begin(t, { server })
+  for (const guardian of guardians) process.kill(guardian, 'SIGSTOP')
+  server.kill('SIGKILL')
+  for (const guardian of guardians) process.kill(guardian, 'SIGKILL')
+  await server.ended
+  t.equal(server.commands().length, processes)
+  await startServer(t, { shells: {}, dataDir, url: server.url })
+  t.strictSame(server.commands(), [])
+})
+
 t.test('a server that freezes is killed with the programs of its sources', async t => {
   const server = await startServer(t, { shells: {}, lostAfter: '3s' })
   await begin(t, { server })

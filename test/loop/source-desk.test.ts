@@ -28,6 +28,7 @@ function openDesk(t: Test, types: readonly SourceType[]) {
     readSecret: async () => '',
     appendLog: async () => undefined,
     onError: error => t.fail(String(error)),
+    endingMs: 1,
   })
   const use = (source: object, signal: AbortSignal, fetch: (context: SourceContext) => unknown) =>
     desk.use(
