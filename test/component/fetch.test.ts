@@ -13,30 +13,39 @@ t.setTimeout(60_000)
 
 const files = { 'a.txt': 'alpha', 'bin/run': 'beta', 'bin/other': 'gamma' }
 
-/** A version in a store that is a folder, and a place to fetch it to. */
-async function openVersion(t: Test) {
-  const source = new MemorySource()
-  const store = await makeFolder(t)
-  const { cluster, url } = await startCluster(t, [], {
-    sources: [source.type],
-    store,
-    storeDelay: '10m',
-  })
-  source.versions.set('1', files)
-  await cluster.components.apply({ name: 'app', source: { type: 'memory' } })
-  await until(async () => (await cluster.components.get('app')).published === 1)
+/** One version, in a store that is a folder. */
+const source = new MemorySource()
+const store = await makeFolder(t)
+const { cluster, url } = await startCluster(t, [], {
+  sources: [source.type],
+  store,
+  storeDelay: '10m',
+})
+const { components } = cluster
+source.versions.set('1', files)
+await components.apply({ name: 'app', source: { type: 'memory' } })
+await until(async () => (await components.get('app')).published === 1)
+
+/** A folder, and what is fetched to in it. */
+async function makePlace(t: Test) {
   const folder = await makeFolder(t)
-  return { components: cluster.components, url, store, folder, target: join(folder, 'app') }
+  return { folder, target: join(folder, 'app') }
 }
 
-/** Takes one object out of the store, so that a fetch waits for it. @returns puts it back */
-async function hideObject(store: string): Promise<() => Promise<void>> {
+/** Takes one object out of the store, so that a fetch waits for it. @returns puts it back, as the end of the test does */
+async function hideObject(t: Test): Promise<() => Promise<void>> {
   const [token = ''] = await readdir(join(store, 'objects'))
   const objects = join(store, 'objects', token)
   const [hash = ''] = await readdir(objects)
   const away = join(store, 'away')
   await rename(join(objects, hash), away)
-  return () => rename(away, join(objects, hash))
+  let isAway = true
+  const putBack = async (): Promise<void> => {
+    if (isAway) await rename(away, join(objects, hash))
+    isAway = false
+  }
+  t.teardown(putBack)
+  return putBack
 }
 
 async function listAll(folder: string): Promise<string[]> {
@@ -50,7 +59,7 @@ async function listAll(folder: string): Promise<string[]> {
 const fetched = Object.keys(files).toSorted()
 
 /** Starts the command, and waits until it has brought the files that it can. */
-async function beginCommand(url: string, store: string, folder: string, target: string) {
+async function beginCommand(folder: string, target: string) {
   const [program, ...words] = binary
   const delay = ['--store', store, '--store-delay', '10m']
   const child = execa(program, [...words, 'fetch', 'app', '1', '--to', target, ...delay], {
@@ -67,7 +76,7 @@ async function beginCommand(url: string, store: string, folder: string, target: 
 }
 
 t.test('a version is there with everything, in a folder that is made or was empty', async t => {
-  const { components, folder, target } = await openVersion(t)
+  const { folder, target } = await makePlace(t)
   const deep = join(folder, 'new', 'below', 'app')
   t.match(await components.fetch('app', '1', deep), { version: '1', folder: deep, files: 3 })
   t.strictSame(await listAll(deep), fetched)
@@ -85,7 +94,7 @@ t.test('a version is there with everything, in a folder that is made or was empt
 })
 
 t.test('what cannot be a target is refused, and stays as it is', async t => {
-  const { components, folder, target } = await openVersion(t)
+  const { folder, target } = await makePlace(t)
   const refused = { code: 'CW_OPTION', field: 'folder' }
   await mkdir(target)
   await writeFile(join(target, 'mine'), 'mine')
@@ -100,10 +109,10 @@ t.test('what cannot be a target is refused, and stays as it is', async t => {
 })
 
 t.test('a fetch that fails leaves nothing, and does not stop the next one', async t => {
-  const { components, url, store, folder, target } = await openVersion(t)
+  const { folder, target } = await makePlace(t)
   const impatient = new Cluster({ connectionString: url, store, storeDelay: 0 })
   t.teardown(() => impatient.stop())
-  const putBack = await hideObject(store)
+  const putBack = await hideObject(t)
   const missing = { code: 'CW_OBJECT_MISSING' }
   await t.rejects(impatient.components.fetch('app', '1', join(target, 'below')), missing)
   t.strictSame(await readdir(folder), [], 'nor the folders above it')
@@ -116,8 +125,8 @@ t.test('a fetch that fails leaves nothing, and does not stop the next one', asyn
 })
 
 t.test('one that is given up leaves nothing', async t => {
-  const { components, store, folder, target } = await openVersion(t)
-  await hideObject(store)
+  const { folder, target } = await makePlace(t)
+  await hideObject(t)
   const stop = new AbortController()
   const { signal } = stop
   const onProgress = ({ files }: { files: number }): void => {
@@ -132,7 +141,7 @@ t.test('one that is given up leaves nothing', async t => {
 })
 
 t.test('what comes into the folder meanwhile is not overwritten', async t => {
-  const { components, folder, target } = await openVersion(t)
+  const { folder, target } = await makePlace(t)
   for (const isThere of [false, true]) {
     if (isThere) await mkdir(target)
     const onProgress = (): void => {
@@ -148,9 +157,9 @@ t.test('what comes into the folder meanwhile is not overwritten', async t => {
 })
 
 t.test('a fetch leaves that of a living process alone', async t => {
-  const { url, store, folder, target } = await openVersion(t)
-  const putBack = await hideObject(store)
-  const { ended } = await beginCommand(url, store, folder, target)
+  const { folder, target } = await makePlace(t)
+  const putBack = await hideObject(t)
+  const { ended } = await beginCommand(folder, target)
   const impatient = new Cluster({ connectionString: url, store, storeDelay: 0 })
   t.teardown(() => impatient.stop())
   const fetching = impatient.components.fetch('app', '1', target)
@@ -165,10 +174,10 @@ for (const isThere of [false, true]) {
   const kind = isThere ? 'an empty folder' : 'a new folder'
 
   t.test(`Ctrl-C leaves nothing of a fetch into ${kind}`, async t => {
-    const { url, store, folder, target } = await openVersion(t)
-    await hideObject(store)
+    const { folder, target } = await makePlace(t)
+    await hideObject(t)
     if (isThere) await mkdir(target)
-    const { kill, ended } = await beginCommand(url, store, folder, target)
+    const { kill, ended } = await beginCommand(folder, target)
     kill('SIGINT')
     t.match(await ended, { exitCode: 130, stderr: /stopped; nothing was left in/ })
     t.strictSame(await readdir(folder), isThere ? ['app'] : [])
@@ -176,10 +185,10 @@ for (const isThere of [false, true]) {
   })
 
   t.test(`what a killed fetch into ${kind} leaves is removed by the next one`, async t => {
-    const { components, url, store, folder, target } = await openVersion(t)
-    const putBack = await hideObject(store)
+    const { folder, target } = await makePlace(t)
+    const putBack = await hideObject(t)
     if (isThere) await mkdir(target)
-    const { kill, ended } = await beginCommand(url, store, folder, target)
+    const { kill, ended } = await beginCommand(folder, target)
     kill('SIGKILL')
     await ended
     t.equal((await listAll(folder)).length >= 2, true, 'it could remove nothing')

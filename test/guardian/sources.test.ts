@@ -34,38 +34,33 @@ async function untilLost({ cluster }: ServerProcess): Promise<void> {
   await until(async () => (await cluster.nodes())[0]?.state === 'lost')
 }
 
-t.test('a server that is killed takes the program of a check with it', async t => {
-  const server = await startServer(t, { shells: {} })
-  await begin(t, { server })
-  server.kill('SIGKILL')
-  await untilLost(server)
-  t.strictSame(server.commands(), [])
-})
-
-t.test('and that of an import, whose folder the next life removes', async t => {
-  const dataDir = await makeFolder(t)
-  const server = await startServer(t, { shells: {}, dataDir })
-  await begin(t, { server, lists: 'echo 1' })
-  server.kill('SIGKILL')
-  await untilLost(server)
-  t.strictSame(server.commands(), [])
-  const imports = join(dataDir, 'imports')
-  t.equal((await readdir(imports)).length, 1, 'it could not remove it')
-  const spool = join(dataDir, 'spool')
-  const elsewhere = await makeFolder(t)
-  await mkdir(spool)
-  await writeFile(join(spool, randomUUID()), 'on its way to a bucket')
-  await writeFile(join(elsewhere, 'file'), 'not ours')
-  await symlink(elsewhere, join(imports, randomUUID()))
-  for (const folder of [imports, spool]) await writeFile(join(folder, 'notes.txt'), 'not ours')
-  await server.cluster.components.remove('app')
-  await startServer(t, { shells: {}, dataDir, url: server.url })
-  for (const folder of [imports, spool]) {
-    await until(async () => (await readdir(folder)).length === 1)
-    t.strictSame(await readdir(folder), ['notes.txt'])
-  }
-  t.strictSame(await readdir(elsewhere), ['file'], 'no link is followed')
-})
+t.test(
+  'a server that is killed takes the program of an import with it; its next life removes the folder',
+  async t => {
+    const dataDir = await makeFolder(t)
+    const server = await startServer(t, { shells: {}, dataDir })
+    await begin(t, { server, lists: 'echo 1' })
+    server.kill('SIGKILL')
+    await untilLost(server)
+    t.strictSame(server.commands(), [])
+    const imports = join(dataDir, 'imports')
+    t.equal((await readdir(imports)).length, 1, 'it could not remove it')
+    const spool = join(dataDir, 'spool')
+    const elsewhere = await makeFolder(t)
+    await mkdir(spool)
+    await writeFile(join(spool, randomUUID()), 'on its way to a bucket')
+    await writeFile(join(elsewhere, 'file'), 'not ours')
+    await symlink(elsewhere, join(imports, randomUUID()))
+    for (const folder of [imports, spool]) await writeFile(join(folder, 'notes.txt'), 'not ours')
+    await server.cluster.components.remove('app')
+    await startServer(t, { shells: {}, dataDir, url: server.url })
+    for (const folder of [imports, spool]) {
+      await until(async () => (await readdir(folder)).length === 1)
+      t.strictSame(await readdir(folder), ['notes.txt'])
+    }
+    t.strictSame(await readdir(elsewhere), ['file'], 'no link is followed')
+  },
+)
 
 t.test('when its guardians were killed with it, its next life ends them', async t => {
   const dataDir = await makeFolder(t)
