@@ -85,7 +85,10 @@ async function makeFolders(folder: string): Promise<string | undefined> {
     const above = dirname(folder)
     if (!isCode(error, 'ENOENT') || above === folder) throw error
     const firstMade = await makeFolders(above)
-    await mkdir(folder)
+    await mkdir(folder).catch((second: unknown) => {
+      // Another fetch was quicker.
+      if (!isCode(second, 'EEXIST')) throw second
+    })
     return firstMade ?? folder
   }
 }

@@ -2,7 +2,6 @@ import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { Client } from 'pg'
 import { makeFolder } from '../support/binary.ts'
 import { until } from '../support/until.ts'
 import { startServer, type ServerProcess } from './server-process.ts'
@@ -81,24 +80,6 @@ t.test('a server that freezes is killed with the programs of its sources', async
   await begin(t, { server })
   server.kill('SIGSTOP')
   t.strictSame(await server.ended, [null, 'SIGKILL'])
-  await untilLost(server)
-  t.strictSame(server.commands(), [])
-})
-
-t.test('a server that must stop its work stops the programs of its sources', async t => {
-  const server = await startServer(t, { shells: {}, lostAfter: '3s' })
-  await begin(t, { server })
-  const client = new Client({ connectionString: server.url })
-  await client.connect()
-  t.teardown(() => client.end())
-  const { rows } = await client.query<{ pid: number }>(
-    `select pid from pg_stat_activity
-     where datname = current_database() and application_name = 'cluster-worker witness a'`,
-  )
-  const witness = rows[0]?.pid ?? 0
-  t.teardown(() => process.kill(witness, 'SIGCONT'))
-  process.kill(witness, 'SIGSTOP')
-  t.strictSame(await server.ended, [75, null])
   await untilLost(server)
   t.strictSame(server.commands(), [])
 })
