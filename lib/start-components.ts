@@ -191,6 +191,12 @@ function logged(
       events.importFailed(about)
       onStoreTrouble(error)
     },
+    importCancelled(about) {
+      logger.info(about, 'import cancelled')
+      events.importCancelled(about)
+      // Of an incremental component the next version may begin.
+      wake()
+    },
     versionExpired: about => events.versionExpired(about),
   }
 }

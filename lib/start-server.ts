@@ -9,6 +9,7 @@ import { connectionSettingsOf } from './db/connection-settings.ts'
 import type { Database } from './db/database.ts'
 import { publishProcesses, type PublishedProcess } from './db/definitions.ts'
 import { checkMigrated } from './db/migrate.ts'
+import { purgeAttempts, purgeInventory } from './db/component/purge.ts'
 import { purgeHistory } from './db/node-history.ts'
 import { claimNode } from './db/node-identity.ts'
 import { purgeFinished } from './db/purge.ts'
@@ -201,6 +202,8 @@ function startHousekeeping({ db, settings, logger }: Parts): Housekeeping | unde
     schema: `${schema}_boss`,
     purge: async () => {
       await purgeHistory(db, retention)
+      await purgeAttempts(db, retention)
+      await purgeInventory(db, retention)
       return purgeFinished(db, retention)
     },
     onPurged: removed => logger.info({ removed }, 'old requests were removed'),

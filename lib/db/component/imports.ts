@@ -3,7 +3,7 @@ import type { LockSession } from '../lock-session.ts'
 import { heldNumbers } from '../locks.ts'
 import type { StoredError } from '../status.ts'
 import type { ComponentRow } from './components.ts'
-import { lockVersion } from './publish.ts'
+import { keepComponent, lockVersion } from './publish.ts'
 
 /** A version that some server is to import. */
 export interface WantedVersion {
@@ -72,8 +72,10 @@ interface WantedRow {
 
 /**
  * Begins an attempt, under the lock of the version. Whoever had the lock before and did not end its attempt is gone: that
- * one is closed, so that its token can publish nothing any more.
- * @returns false when the version is wanted no longer, because somebody has just published it
+ * one is closed, so that its token can publish nothing any more. Who withdraws the wish at the same moment comes first, or
+ * closes the attempt (`cancelImport`).
+ * @returns false when the version is wanted no longer, because somebody has just published it, has withdrawn the wish, or
+ *   has removed the component
  */
 export async function beginAttempt(
   db: Database,
@@ -83,6 +85,7 @@ export async function beginAttempt(
   const { t } = db
   return session.transaction(async () => {
     await lockVersion(db, session, attempt.versionId)
+    if (!(await keepComponent(db, session, attempt.versionId))) return false
     await session.query({
       text: `
         update ${t.importAttempt} set ended_at = clock_timestamp(), outcome = 'lost'
@@ -99,49 +102,66 @@ export async function beginAttempt(
     const { rowCount } = await session.query({
       text: `
         insert into ${t.importAttempt} (token, version_id, node)
-        select $1, version_id, $3 from ${t.wantedImport} where version_id = $2`,
+        select $1, version_id, $3 from ${t.wantedImport} where version_id = $2 for update`,
       values: [attempt.token, attempt.versionId, attempt.node],
     })
     return rowCount === 1
   })
 }
 
-/** Tells how much an attempt has stored so far. */
+/**
+ * Tells how much an attempt has stored so far. False when it was closed, or its component was removed: it can publish
+ * nothing any more.
+ */
 export async function noteProgress(
   db: Database,
   token: string,
   files: number,
   bytes: number,
-): Promise<void> {
-  await db.query({
-    text: `update ${db.t.importAttempt} set files = $2, bytes = $3 where token = $1 and ended_at is null`,
+): Promise<boolean> {
+  const { t } = db
+  const { rowCount } = await db.query({
+    text: `
+      update ${t.importAttempt} as a set files = $2, bytes = $3
+      from ${t.version} v join ${t.component} c on c.id = v.component_id
+      where a.token = $1 and a.ended_at is null and v.id = a.version_id and c.name is not null`,
     values: [token, files, bytes],
   })
+  return rowCount === 1
 }
 
 /**
- * Ends an attempt that has failed; the next one comes later with each failure in a row, up to an hour.
+ * Ends an attempt that has failed; the next one comes later with each failure in a row, up to an hour. One whose wish was
+ * withdrawn was cancelled.
  * @param isOurs it was this server that could not go on: the next attempt comes at once
+ * @returns how the attempt has ended, now or before; undefined when it is gone with its component
  */
 export async function failAttempt(
   db: Database,
   attempt: { token: string; versionId: string },
   error: StoredError,
   isOurs: boolean,
-): Promise<void> {
+): Promise<'failed' | 'lost' | 'cancelled' | 'published' | undefined> {
   const { t } = db
-  await db.query({
+  const { rows } = await db.query<{ outcome: 'failed' | 'lost' | 'cancelled' | 'published' }>({
     text: `
-      with ended as (
-        update ${t.importAttempt} set ended_at = clock_timestamp(), outcome = 'failed', error = $3::jsonb
-        where token = $1 and ended_at is null returning version_id
+      with wish as materialized (
+        select version_id from ${t.wantedImport} where version_id = $2
+      ), ended as (
+        update ${t.importAttempt} set ended_at = clock_timestamp(),
+          outcome = case when exists (select from wish) then 'failed' else 'cancelled' end,
+          error = case when exists (select from wish) then $3::jsonb end
+        where token = $1 and ended_at is null returning version_id, outcome
+      ), later as (
+        update ${t.wantedImport} as w
+        set failures = failures + case when $4 then 0 else 1 end,
+          next_at = now() + case when $4 then 0 else least(10 * 2 ^ least(failures, 20), 3600) end * interval '1 s'
+        from ended where w.version_id = ended.version_id
       )
-      update ${t.wantedImport} as w
-      set failures = failures + case when $4 then 0 else 1 end,
-        next_at = now() + case when $4 then 0 else least(10 * 2 ^ least(failures, 20), 3600) end * interval '1 s'
-      from ended where w.version_id = ended.version_id and w.version_id = $2`,
+      select coalesce((select outcome from ended), outcome) as outcome from ${t.importAttempt} where token = $1`,
     values: [attempt.token, attempt.versionId, JSON.stringify(error), isOurs],
   })
+  return rows[0]?.outcome
 }
 
 /** Which of these contents the store has already, by their hashes in hexadecimal. */
