@@ -30,7 +30,7 @@ export async function cancelImport(
   const { rows: wishes } = await db.query<{ id: string; withdrawn: boolean }>({
     text: `
       with it as materialized (
-        select id from ${t.version} where component_id = $1 and name = $2
+        select id from ${t.version} where component_id = $1 and name = $2 for key share
       ), gone as (
         delete from ${t.wantedImport} as w using it where w.version_id = it.id returning 1
       )

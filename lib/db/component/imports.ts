@@ -71,7 +71,7 @@ interface WantedRow {
 }
 
 /**
- * Begins an attempt, under the lock of the version. Whoever had the lock before and did not end its attempt is gone: that
+ * Begins an attempt, under the lock of the version. All who touch a wish and its attempts lock the wish first. Whoever had the lock before and did not end its attempt is gone: that
  * one is closed, so that its token can publish nothing any more. Who withdraws the wish at the same moment comes first, or
  * closes the attempt (`cancelImport`).
  * @returns false when the version is wanted no longer, because somebody has just published it, has withdrawn the wish, or
@@ -86,26 +86,29 @@ export async function beginAttempt(
   return session.transaction(async () => {
     await lockVersion(db, session, attempt.versionId)
     if (!(await keepComponent(db, session, attempt.versionId))) return false
-    await session.query({
-      text: `
-        update ${t.importAttempt} set ended_at = clock_timestamp(), outcome = 'lost'
-        where version_id = $1 and ended_at is null`,
-      values: [attempt.versionId],
-    })
-    // Somebody may have wished for it in the moment in which it was published.
+    // Whoever wished for it in the moment in which it was published may have had no time to take that back.
     await session.query({
       text: `
         delete from ${t.wantedImport} as w using ${t.publication} p
         where w.version_id = $1 and p.version_id = w.version_id`,
       values: [attempt.versionId],
     })
-    const { rowCount } = await session.query({
+    const { rowCount: wishes } = await session.query({
+      text: `select from ${t.wantedImport} where version_id = $1 for update`,
+      values: [attempt.versionId],
+    })
+    if (wishes !== 1) return false
+    await session.query({
       text: `
-        insert into ${t.importAttempt} (token, version_id, node)
-        select $1, version_id, $3 from ${t.wantedImport} where version_id = $2 for update`,
+        update ${t.importAttempt} set ended_at = clock_timestamp(), outcome = 'lost'
+        where version_id = $1 and ended_at is null`,
+      values: [attempt.versionId],
+    })
+    await session.query({
+      text: `insert into ${t.importAttempt} (token, version_id, node) values ($1, $2, $3)`,
       values: [attempt.token, attempt.versionId, attempt.node],
     })
-    return rowCount === 1
+    return true
   })
 }
 
@@ -130,6 +133,8 @@ export async function noteProgress(
   return rowCount === 1
 }
 
+export type AttemptOutcome = 'published' | 'failed' | 'lost' | 'cancelled'
+
 /**
  * Ends an attempt that has failed; the next one comes later with each failure in a row, up to an hour. One whose wish was
  * withdrawn was cancelled.
@@ -141,25 +146,28 @@ export async function failAttempt(
   attempt: { token: string; versionId: string },
   error: StoredError,
   isOurs: boolean,
-): Promise<'failed' | 'lost' | 'cancelled' | 'published' | undefined> {
+): Promise<AttemptOutcome | undefined> {
   const { t } = db
-  const { rows } = await db.query<{ outcome: 'failed' | 'lost' | 'cancelled' | 'published' }>({
+  await db.query({
     text: `
       with wish as materialized (
-        select version_id from ${t.wantedImport} where version_id = $2
+        select version_id from ${t.wantedImport} where version_id = $2 for update
       ), ended as (
         update ${t.importAttempt} set ended_at = clock_timestamp(),
           outcome = case when exists (select from wish) then 'failed' else 'cancelled' end,
           error = case when exists (select from wish) then $3::jsonb end
-        where token = $1 and ended_at is null returning version_id, outcome
-      ), later as (
-        update ${t.wantedImport} as w
-        set failures = failures + case when $4 then 0 else 1 end,
-          next_at = now() + case when $4 then 0 else least(10 * 2 ^ least(failures, 20), 3600) end * interval '1 s'
-        from ended where w.version_id = ended.version_id
+        where token = $1 and ended_at is null returning version_id
       )
-      select coalesce((select outcome from ended), outcome) as outcome from ${t.importAttempt} where token = $1`,
+      update ${t.wantedImport} as w
+      set failures = failures + case when $4 then 0 else 1 end,
+        next_at = now() + case when $4 then 0 else least(10 * 2 ^ least(failures, 20), 3600) end * interval '1 s'
+      from ended where w.version_id = ended.version_id`,
     values: [attempt.token, attempt.versionId, JSON.stringify(error), isOurs],
+  })
+  // A statement of its own: it sees what the one before may have waited for.
+  const { rows } = await db.query<{ outcome: AttemptOutcome }>({
+    text: `select outcome from ${t.importAttempt} where token = $1`,
+    values: [attempt.token],
   })
   return rows[0]?.outcome
 }

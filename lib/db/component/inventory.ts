@@ -41,7 +41,7 @@ export async function recordDeployment(
       with run as materialized (
         select id from ${t.running} where id = $4 for key share
       ), it as materialized (
-        select id from ${t.version} where component_id = $2 and name = $3
+        select id from ${t.version} where component_id = $2 and name = $3 for key share
       ), recorded as (
         insert into ${t.inventory} (target, component_id, version_id, request_id, step)
         select $1, $2, id, $4, $5 from it

@@ -93,7 +93,8 @@ async function endAttempt(
       with wish as (delete from ${t.wantedImport} where version_id = $2 returning version_id)
       update ${t.importAttempt} as a
       set ended_at = clock_timestamp(), outcome = 'published', swept = true, files = $3, bytes = $4
-      from wish where a.token = $1 and a.version_id = wish.version_id and a.ended_at is null`,
+      from wish join ${t.version} v on v.id = wish.version_id join ${t.component} c on c.id = v.component_id
+      where a.token = $1 and a.version_id = wish.version_id and a.ended_at is null and c.name is not null`,
     values: [token, versionId, files.length, totalOf(files)],
   })
   if (rowCount !== 1) throw refused()

@@ -5,7 +5,8 @@ import type { Database } from '../database.ts'
 
 /**
  * Removes the next group of what nobody can see any more: the files of publications that are gone, and what removed
- * components had. Any number of servers may do so at once: each skips what another has locked.
+ * components had. Any number of servers may do so at once: they skip the files that another removes, and wait for each
+ * other with the rest, which all lock in one order.
  *
  * Of a removed component the publications go first, and those that build on others before these. A version that is being
  * imported, or has left something in the store, goes when that has ended and is swept.
@@ -21,7 +22,7 @@ export async function removeSome(db: Database, size: number): Promise<number> {
 }
 
 /** A publication's files do not become more once it is gone; the note goes with the last of them. */
-async function removeFiles(db: Database, size: number): Promise<number> {
+export async function removeFiles(db: Database, size: number): Promise<number> {
   const { t } = db
   const { rows } = await db.query<{ removed: number }>({
     text: `
@@ -43,7 +44,8 @@ async function removeFiles(db: Database, size: number): Promise<number> {
   return rows[0]?.removed ?? 0
 }
 
-function removePublications(db: Database, size: number): Promise<number> {
+/** What nobody builds on goes first. A run that takes a version at the same moment has it, or finds it gone. */
+export function removePublications(db: Database, size: number): Promise<number> {
   const { t } = db
   return remove(
     db,
@@ -51,7 +53,7 @@ function removePublications(db: Database, size: number): Promise<number> {
       delete from ${t.publication} where version_id in (
         select p.version_id from ${t.publication} p join ${t.version} v on v.id = p.version_id
         join ${t.component} c on c.id = v.component_id
-        where c.name is null order by p.version_id desc limit $1 for update of p skip locked)`,
+        where c.name is null order by p.version_id desc limit $1 for update of p)`,
     [size],
   )
 }
@@ -63,12 +65,13 @@ function removeLines(db: Database, size: number): Promise<number> {
     `
       delete from ${t.inventory} where id in (
         select i.id from ${t.inventory} i join ${t.component} c on c.id = i.component_id
-        where c.name is null limit $1 for update of i skip locked)`,
+        where c.name is null order by i.id limit $1 for update of i)`,
     [size],
   )
 }
 
-function removeVersions(db: Database, size: number): Promise<number> {
+/** With all that is known of them. */
+export function removeVersions(db: Database, size: number): Promise<number> {
   const { t } = db
   return remove(
     db,
@@ -78,7 +81,7 @@ function removeVersions(db: Database, size: number): Promise<number> {
         where c.name is null and not exists (
           select from ${t.importAttempt} a
           where a.version_id = v.id and (a.ended_at is null or not a.swept))
-        limit $1 for update of v skip locked)`,
+        order by v.id limit $1 for update of v)`,
     [size],
   )
 }
