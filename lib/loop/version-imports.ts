@@ -108,8 +108,10 @@ function doImport(
         store,
         token,
         findKnown: hashes => findKnown(db, hashes),
-        publish: (files, sealed) =>
-          publish(db, session, {
+        publish: async (files, sealed) => {
+          // From here on it is the attempt's row that decides; who looked at it would wait for the publication.
+          await watch.stop()
+          return publish(db, session, {
             token,
             versionId,
             files,
@@ -119,7 +121,8 @@ function doImport(
               process,
               input: { component: component.name, version: name, ...input },
             })),
-          }),
+          })
+        },
         onProgress: (files, bytes) => watch.note(files, bytes),
       }),
   )

@@ -71,9 +71,9 @@ interface WantedRow {
 }
 
 /**
- * Begins an attempt, under the lock of the version. All who touch a wish and its attempts lock the wish first. Whoever had the lock before and did not end its attempt is gone: that
+ * Begins an attempt, under the lock of the version. Whoever had the lock before and did not end its attempt is gone: that
  * one is closed, so that its token can publish nothing any more. Who withdraws the wish at the same moment comes first, or
- * closes the attempt (`cancelImport`).
+ * closes the attempt (`cancelImport`). All who touch a wish and its attempts lock the wish first.
  * @returns false when the version is wanted no longer, because somebody has just published it, has withdrawn the wish, or
  *   has removed the component
  */
