@@ -4,6 +4,8 @@ import { checkDatabase } from '../lib/db/check-database.ts'
 import { Database } from '../lib/db/database.ts'
 import { checkMigrated } from '../lib/db/migrate.ts'
 import { ClusterError, messageOf } from '../lib/errors.ts'
+import { openExaminedStore } from '../lib/examine-installation.ts'
+import type { ServerOptions } from '../lib/options.ts'
 import type { FlagValues } from './define-command.ts'
 import type { Definitions } from '../lib/config/load-definitions.ts'
 import { readDefinitions } from './definitions.ts'
@@ -84,7 +86,7 @@ function namesOf({ processes, sources }: Definitions): string {
   ].join(', ')
 }
 
-function databaseChecks(db: Database, { devFolder }: Settings): Check[] {
+function databaseChecks(db: Database, { devFolder, options }: Settings): Check[] {
   return [
     {
       name: 'database',
@@ -119,7 +121,24 @@ function databaseChecks(db: Database, { devFolder }: Settings): Check[] {
         return 'allowed'
       },
     },
+    {
+      name: 'store',
+      look: () => tryStore(db, options),
+    },
   ]
+}
+
+async function tryStore(db: Database, options: ServerOptions): Promise<string> {
+  const store = openExaminedStore(db, options)
+  try {
+    const { description, mayWrite } = store
+    if ((await store.recognise()) === 'new')
+      return `${description}, empty: the first server makes it this cluster's`
+    if (mayWrite) await store.tryWriting()
+    return `${description}, ${mayWrite ? 'written and read back' : 'can be read'}`
+  } finally {
+    await store.close()
+  }
 }
 
 /** Writes a row and takes it back. */

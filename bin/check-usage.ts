@@ -32,10 +32,8 @@ export function checkUsage(
   const flags = { ...command.flags, ...commonFlags }
   for (const key of Object.keys(given)) checkKnown(key, flags, command)
   if (extra[0] !== undefined) throw wrong(`expected nothing more, got '${extra[0]}'`)
-  for (const [flag, { type, requiresArg }] of Object.entries(flags)) {
+  for (const [flag, { type }] of Object.entries(flags)) {
     const value = given[camelCase(flag)]
-    // What the parser makes of `--no-limit`.
-    if (requiresArg && [value].flat().includes(false)) throw wrong(`unknown flag --no-${flag}`)
     if (type !== 'array' && Array.isArray(value))
       throw wrong(`expected --${flag} once, got it ${value.length} times`)
     if (type === 'boolean') checkStandsAlone(flag, words)

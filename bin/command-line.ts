@@ -21,6 +21,7 @@ export async function runCommandLine(
     .updateStrings(plainSentences)
     .parserConfiguration({
       'strip-dashed': true,
+      'boolean-negation': false,
       'dot-notation': false,
       'parse-numbers': false,
       'parse-positional-numbers': false,

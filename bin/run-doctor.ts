@@ -1,7 +1,7 @@
 import { styleText } from 'node:util'
 import type { Finding, FindingLevel } from '../lib/base/finding.ts'
 import { Database } from '../lib/db/database.ts'
-import { examine } from '../lib/doctor/examine.ts'
+import { examineInstallation } from '../lib/examine-installation.ts'
 import type { FlagValues } from './define-command.ts'
 import { exitCode, type ExitCode } from './exit-code.ts'
 import { print, printJson, talk } from './output.ts'
@@ -23,9 +23,9 @@ export async function runDoctor(
   mentionDevDatabase(settings, given)
   const { schema } = settings.options
   const applicationName = 'cluster-worker doctor'
-  const db = new Database({ connectionString, schema, applicationName, maxConnections: 1 })
+  const db = new Database({ connectionString, schema, applicationName, maxConnections: 3 })
   try {
-    const findings = await examine({ db, settings: settings.options })
+    const findings = await examineInstallation(db, settings.options)
     if (asJson) await printJson(findings)
     else await printFindings(findings)
     return findings.some(({ level }) => level !== 'note') ? exitCode.failed : exitCode.ok

@@ -10,7 +10,13 @@ import { findUse, listPublished, recordUse, type PublishedVersionRow } from './d
 import type { Database } from './db/database.ts'
 import { untilAnswered } from './db/until-answered.ts'
 import { ClusterError } from './errors.ts'
-import type { ArtifactRun, Artifacts, PutVersion, VersionWish } from './step/artifacts.ts'
+import type {
+  ArtifactRun,
+  Artifacts,
+  PutVersion,
+  RecordingStep,
+  VersionWish,
+} from './step/artifacts.ts'
 
 /** How many files are brought at once. */
 const filesAtOnce = 8
@@ -54,27 +60,25 @@ export class ArtifactShelf implements Artifacts {
     component: string,
     version: string,
     target: string,
-    { requestId, signal }: ArtifactRun,
+    { requestId, step, signal }: RecordingStep,
   ): Promise<string | null> {
     const { componentId, current } = await untilAnswered(signal, async () => {
       const { id } = await this.#find(component)
       return { componentId: id, ...(await findTargetVersions(this.#db, target, id)) }
     })
-    const deployment = { target, componentId, version, requestId }
-    if (!(await untilAnswered(signal, () => recordDeployment(this.#db, deployment))))
-      throw gone(component, version)
+    const deployment = { target, componentId, version, by: { requestId, step } }
+    const answer = await untilAnswered(signal, () => recordDeployment(this.#db, deployment))
+    if (answer === 'unknown version') throw gone(component, version)
+    if (answer === 'not running')
+      throw new ClusterError(
+        'CW_NODE_LOST',
+        `nothing was recorded for ${target}: this server was declared lost, and request ${requestId} has failed`,
+      )
     return current
   }
 
-  async unrecord(
-    component: string,
-    target: string,
-    { requestId, signal }: ArtifactRun,
-  ): Promise<void> {
-    await untilAnswered(signal, async () => {
-      const { id: componentId } = await this.#find(component)
-      await undoDeployment(this.#db, { target, componentId, requestId })
-    })
+  async unrecord({ requestId, step, signal }: RecordingStep): Promise<void> {
+    await untilAnswered(signal, () => undoDeployment(this.#db, { requestId, step }))
   }
 
   /** The version that the run takes, which is recorded. */

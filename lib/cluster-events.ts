@@ -32,6 +32,8 @@ export interface ClusterEvents {
   versionPublished: [PublishedVersion]
   /** An import here has failed; it is tried again, by any server. */
   importFailed: [{ component: string; version: string; error: unknown }]
+  /** Somebody has cancelled an import that was under way here; nothing of it is left. */
+  importCancelled: [{ component: string; version: string }]
   /** This server has given up the files of a version: it was too old, or there were too many. */
   versionExpired: [{ component: string; version: string; bytes: number }]
   stopped: []

@@ -26,7 +26,7 @@ import {
 } from './db/status.ts'
 import { isTransient } from './db/translate-error.ts'
 import { wakeServers } from './db/wake.ts'
-import { examine } from './doctor/examine.ts'
+import { examineInstallation } from './examine-installation.ts'
 import {
   Enqueuer,
   checkKeys,
@@ -189,12 +189,12 @@ export class Cluster extends EventEmitter<ClusterEvents> {
   }
 
   /**
-   * Examines the database and this machine, as `cluster-worker doctor` does, and changes nothing. A database that
-   * cannot be reached is a finding.
+   * Examines the database, the store and this machine, as `cluster-worker doctor` does, and changes nothing; a few bytes are
+   * written into the store and removed. A database that cannot be reached is a finding.
    * @returns the worst first
    */
   doctor(): Promise<Finding[]> {
-    return examine({ db: this.#db, settings: this.#settings })
+    return examineInstallation(this.#db, this.#settings)
   }
 
   /**

@@ -1,18 +1,19 @@
-import { mkdir, readdir } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { readVerified, type PublishedObject } from './artifact/verified-read.ts'
 import { verifyStore, type VerifyProgress, type VerifyReport } from './artifact/verify-store.ts'
 import { checkVersionSpec, chooseVersion } from './artifact/version-spec.ts'
 import { eachParallel } from './base/each-parallel.ts'
 import type { ComponentRow } from './db/component/components.ts'
-import { findVersionsWith, listFiles, listObjects } from './db/component/files.ts'
+import { findVersionsWith, listFiles, listObjects, type StoredFile } from './db/component/files.ts'
 import { listPublished } from './db/component/use.ts'
 import type { Database } from './db/database.ts'
-import { ClusterError, messageOf } from './errors.ts'
+import { ClusterError } from './errors.ts'
+import { fillFolder } from './fill-folder.ts'
 import type { StoreAccess } from './store-access.ts'
 
 export interface FetchOptions {
-  /** Aborted to give up; what was brought so far stays in the folder. */
+  /** Aborted to give up; nothing of what was brought so far stays. */
   signal?: AbortSignal
   /** Called after each file. */
   onProgress?: (done: {
@@ -52,7 +53,7 @@ export async function fetchVersion(
   db: Database,
   access: StoreAccess,
   wish: { component: ComponentRow; version: string; folder: string },
-  { signal = never, onProgress }: FetchOptions,
+  { signal = never, ...options }: FetchOptions,
 ): Promise<FetchedVersion> {
   const { component } = wish
   const spec = checkVersionSpec(wish.version, 'version')
@@ -64,45 +65,40 @@ export async function fetchVersion(
       `${component.name} has no published version '${spec}'; cluster-worker versions ${component.name} shows what there is`,
       { field: 'version' },
     )
-  await access.probe()
-  const folder = await makeFolder(resolve(wish.folder))
-  const of = { files: files.length, bytes: files.reduce((sum, { size }) => sum + size, 0) }
+  await access.recognise()
+  const folder = resolve(wish.folder)
+  await fillFolder(folder, part => bring(access, files, part, { signal, ...options })).catch(
+    (error: unknown) => {
+      throw signal.aborted ? signal.reason : error
+    },
+  )
+  return { version: version.name, folder, ...sizeOf(files) }
+}
+
+const never = new AbortController().signal
+
+async function bring(
+  { store, storeDelayMs }: StoreAccess,
+  files: readonly StoredFile[],
+  folder: string,
+  { signal, onProgress }: FetchOptions & { signal: AbortSignal },
+): Promise<void> {
+  const of = sizeOf(files)
   const done = { files: 0, bytes: 0 }
   for (const parent of new Set(files.map(({ path }) => dirname(join(folder, path)))))
     await mkdir(parent, { recursive: true })
   await eachParallel(files, filesAtOnce, async file => {
     signal.throwIfAborted()
-    const { storeDelayMs } = access
     const { path, executable } = file
-    await readVerified(access.store, file, join(folder, path), { signal, executable, storeDelayMs })
+    await readVerified(store, file, join(folder, path), { signal, executable, storeDelayMs })
     done.files += 1
     done.bytes += file.size
     onProgress?.({ ...done, of })
   })
-  return { version: version.name, folder, ...of }
 }
 
-const never = new AbortController().signal
-
-async function makeFolder(folder: string): Promise<string> {
-  try {
-    await mkdir(folder, { recursive: true })
-    if ((await readdir(folder)).length === 0) return folder
-  } catch (cause) {
-    throw new ClusterError(
-      'CW_OPTION',
-      `the folder ${folder} cannot be used: ${messageOf(cause)}`,
-      {
-        field: 'folder',
-        cause,
-      },
-    )
-  }
-  throw new ClusterError(
-    'CW_OPTION',
-    `expected a folder that is empty or not there, got ${folder}, in which is something`,
-    { field: 'folder' },
-  )
+function sizeOf(files: readonly StoredFile[]): { files: number; bytes: number } {
+  return { files: files.length, bytes: files.reduce((sum, { size }) => sum + size, 0) }
 }
 
 /** Compares the whole store with what was published. */
@@ -111,7 +107,7 @@ export async function verifyAll(
   access: StoreAccess,
   { signal = never, onProgress }: VerifyAllOptions,
 ): Promise<VerifiedStore> {
-  await access.probe()
+  await access.recognise()
   const report = await verifyStore(access.store, published(db), {
     signal,
     storeDelayMs: access.storeDelayMs,

@@ -6,6 +6,7 @@ import {
 } from './artifact/component.ts'
 import { checkSource } from './artifact/source-types.ts'
 import type { Duration } from './base/duration.ts'
+import { cancelImport, type CancelledImport } from './db/component/cancel-import.ts'
 import { askForCheck, findAnswer } from './db/component/checks.ts'
 import {
   applyComponent,
@@ -37,6 +38,7 @@ import { refusePaused, refuseUnknown, refuseVersion } from './refuse-component.t
 import { StoreAccess } from './store-access.ts'
 import { thisPerson } from './this-person.ts'
 import { waitForAnswer, type ComponentWaitOptions } from './wait-for-answer.ts'
+import { waitForImport } from './wait-for-import.ts'
 
 export interface InventoryOptions {
   target?: string
@@ -101,7 +103,10 @@ export class Components {
     await this.#hint()
   }
 
-  /** Removes a component, its versions and its inventory. The files leave the store with the next sweep. */
+  /**
+   * Removes a component, its versions and its inventory; another one may have its name at once. The sweep takes what it had
+   * out of the database and the store, in groups.
+   */
   async remove(name: string): Promise<void> {
     const isKnown = await this.#write(() => removeComponent(this.#db, name))
     if (!isKnown) await refuseUnknown(this.#db, name)
@@ -183,9 +188,23 @@ export class Components {
   }
 
   /**
+   * Withdraws what `import` asked for, or what a check has found to be imported. An import that is under way is stopped
+   * within seconds, and publishes nothing any more. A version that is published stays as it is.
+   * @throws {ClusterError} CW_VERSION_UNKNOWN
+   */
+  async cancelImport(name: string, version: string): Promise<CancelledImport> {
+    const { id } = await this.#find(name)
+    const cancelled = await this.#write(() => cancelImport(this.#db, id, version))
+    if (!cancelled) return refuseVersion(this.#db, { id, name }, version)
+    await this.#hint()
+    return cancelled
+  }
+
+  /**
    * Waits until a version is published.
    * @param onProgress is told how far the import is, each time somebody looks
-   * @throws {ClusterError} CW_WAIT_TIMEOUT; CW_COMPONENT_PAUSED; CW_SOURCE with why the import failed. It is tried again
+   * @throws {ClusterError} CW_WAIT_TIMEOUT; CW_COMPONENT_PAUSED; CW_CANCELLED when nobody wants it imported any more;
+   *   CW_SOURCE with why the import failed. It is tried again
    */
   waitForImport(
     name: string,
@@ -193,15 +212,13 @@ export class Components {
     options: ComponentWaitOptions & { onProgress?: (version: VersionSummary) => void } = {},
   ): Promise<VersionSummary> {
     const { onProgress, ...limits } = options
-    return waitForAnswer(`${name} ${version} was not imported`, limits, async () => {
-      const summary = await this.version(name, version)
-      onProgress?.(summary)
-      if (summary.state === 'published') return summary
-      const { error } = summary
-      if (error && summary.state !== 'importing')
-        throw new ClusterError('CW_SOURCE', error.message, { cause: error })
-      if (summary.state !== 'importing') await refusePaused(this.#db, name)
-      return undefined
+    return waitForImport(`${name} ${version}`, limits, {
+      look: async () => {
+        const summary = await this.version(name, version)
+        onProgress?.(summary)
+        return summary
+      },
+      refuse: () => refusePaused(this.#db, name),
     })
   }
 
@@ -219,10 +236,11 @@ export class Components {
   }
 
   /**
-   * Brings the files of a published version into a folder, each verified. The folder is made; one that has something in
-   * it already is refused.
+   * Brings the files of a published version into a folder, each verified: all of them, or none when it fails. The folder is
+   * made; one that has something in it already is refused.
    * @param version `latest`, a version or a range
-   * @throws {ClusterError} CW_VERSION_UNKNOWN, CW_OPTION, CW_OBJECT_MISSING, CW_OBJECT_CORRUPT, and what the store throws
+   * @throws {ClusterError} CW_VERSION_UNKNOWN, CW_OPTION, CW_OBJECT_MISSING, CW_OBJECT_CORRUPT, and what the store throws; the
+   *   signal's reason when it was aborted
    */
   async fetch(
     name: string,

@@ -4,7 +4,7 @@
  */
 export const errorCodes = {
   CW_ARTIFACT_REFUSED: 'A file or an archive of a version is not accepted.',
-  CW_CANCELLED: 'The request was cancelled.',
+  CW_CANCELLED: 'The request or the import was cancelled.',
   CW_COMPONENT: 'The definition of a component is wrong.',
   CW_COMPONENT_PAUSED:
     'The component is paused: no server asks its source or imports its versions.',

@@ -135,6 +135,7 @@ export class ServerLife {
       checkFailed: about => tell('checkFailed', about),
       versionPublished: about => tell('versionPublished', about),
       importFailed: about => tell('importFailed', about),
+      importCancelled: about => tell('importCancelled', about),
       versionExpired: about => tell('versionExpired', about),
     }
   }

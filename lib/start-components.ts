@@ -9,8 +9,9 @@ import { appendImportLog } from './db/component/log.ts'
 import type { Database } from './db/database.ts'
 import { wakeServers } from './db/wake.ts'
 import { ClusterError, messageOf } from './errors.ts'
+import { clearLeftovers } from './loop/clear-leftovers.ts'
 import type { ComponentEvents, ComponentWork } from './loop/component-work.ts'
-import { SourceDesk } from './loop/source-desk.ts'
+import { SourceDesk, type ProgramGuard } from './loop/source-desk.ts'
 import { openStoreSweep } from './loop/store-sweep.ts'
 import { openVersionChecks } from './loop/version-checks.ts'
 import { openVersionImports } from './loop/version-imports.ts'
@@ -25,6 +26,8 @@ export interface ComponentsSetup {
   readonly sources: readonly SourceType[]
   /** What programs that a source starts get. */
   readonly environment: Readonly<Record<string, string>>
+  /** Stops these programs when the server is lost. */
+  readonly guard: ProgramGuard
   readonly logger: Logger
   readonly events: ComponentEvents
   /** False while this server may begin nothing. */
@@ -37,8 +40,11 @@ export interface ComponentsSetup {
 export interface StartedComponents {
   /** Looks for checks and imports at once. */
   wake(): void
-  /** Ends what is under way; another server does it. Runs may still use the store. */
-  stop(): Promise<void>
+  /**
+   * Ends what is under way; another server does it. Runs may still use the store.
+   * @param reason defaults to that the server was stopped
+   */
+  stop(reason?: ClusterError): Promise<void>
   /** Lets go of the store, when no run uses it any more. */
   close(): Promise<void>
 }
@@ -54,14 +60,16 @@ export function startComponents(setup: ComponentsSetup): StartedComponents {
     logger.warn({ where, ...(code && { code }) }, messageOf(error))
   }
   const dataFolder = resolve(settings.dataDir)
+  const importsFolder = join(dataFolder, 'imports')
   const work: ComponentWork = {
     db,
     node: settings.nodeId,
     store,
     sources: new SourceDesk({
       types: sourceTypes(setup.sources),
-      folder: join(dataFolder, 'imports'),
+      folder: importsFolder,
       environment: setup.environment,
+      guard: setup.guard,
       readSecret: readSecretFrom(join(dataFolder, 'secrets'), process.env),
       appendLog: (componentId, token, lines) => appendImportLog(db, componentId, token, lines),
       onError,
@@ -88,6 +96,10 @@ export function startComponents(setup: ComponentsSetup): StartedComponents {
     onSwept: swept => logger.info(swept, 'the artifact store was swept'),
     onError,
   })
+  const clearing = clearLeftovers([importsFolder, access.spoolFolder], {
+    signal: stopping.signal,
+    onError,
+  })
   checks.start()
   imports.start()
   sweep.start()
@@ -99,10 +111,15 @@ export function startComponents(setup: ComponentsSetup): StartedComponents {
   probing.start()
   return {
     wake: look,
-    async stop() {
-      const reason = new ClusterError('CW_STOPPED', 'the server was stopped')
+    async stop(reason = new ClusterError('CW_STOPPED', 'the server was stopped')) {
       stopping.abort(reason)
-      await Promise.all([checks.stop(reason), imports.stop(reason), sweep.stop(), probing.stop()])
+      await Promise.all([
+        checks.stop(reason),
+        imports.stop(reason),
+        sweep.stop(),
+        probing.stop(),
+        clearing,
+      ])
     },
     close: () => store.close(),
   }
@@ -173,6 +190,12 @@ function logged(
       logger.warn({ component, version }, `import failed: ${messageOf(error)}`)
       events.importFailed(about)
       onStoreTrouble(error)
+    },
+    importCancelled(about) {
+      logger.info(about, 'import cancelled')
+      events.importCancelled(about)
+      // Of an incremental component the next version may begin.
+      wake()
     },
     versionExpired: about => events.versionExpired(about),
   }

@@ -9,6 +9,7 @@ import { connectionSettingsOf } from './db/connection-settings.ts'
 import type { Database } from './db/database.ts'
 import { publishProcesses, type PublishedProcess } from './db/definitions.ts'
 import { checkMigrated } from './db/migrate.ts'
+import { purgeAttempts, purgeInventory } from './db/component/purge.ts'
 import { purgeHistory } from './db/node-history.ts'
 import { claimNode } from './db/node-identity.ts'
 import { purgeFinished } from './db/purge.ts'
@@ -87,12 +88,14 @@ export async function startServer(parts: Parts): Promise<StartedServer> {
       artifacts: new ArtifactShelf(parts.db, () => access.openCache()),
       probeStore: () => access.probe(),
       onComponentHint: () => components?.wake(),
+      onFenced: reason => void components?.stop(reason),
     })
     components = startComponents({
       ...parts,
       access,
       events: parts.componentEvents,
       environment: environmentOf(settings.passEnv),
+      guard: server.guard,
       mayBegin: () => server.mayBegin,
       // Without its own database a server does nothing anyway, and others watch for that.
       onStoreTrouble: error => {
@@ -109,7 +112,7 @@ export async function startServer(parts: Parts): Promise<StartedServer> {
 async function startNode(
   parts: Parts,
   { identity, keepIdentity }: DataFolder,
-  forComponents: Pick<ServerSetup, 'artifacts' | 'probeStore' | 'onComponentHint'>,
+  forComponents: Pick<ServerSetup, 'artifacts' | 'probeStore' | 'onComponentHint' | 'onFenced'>,
 ): Promise<Server> {
   const { db, settings, processes, logger, events, takeIdentity } = parts
   await checkDatabase(db)
@@ -199,6 +202,8 @@ function startHousekeeping({ db, settings, logger }: Parts): Housekeeping | unde
     schema: `${schema}_boss`,
     purge: async () => {
       await purgeHistory(db, retention)
+      await purgeAttempts(db, retention)
+      await purgeInventory(db, retention)
       return purgeFinished(db, retention)
     },
     onPurged: removed => logger.info({ removed }, 'old requests were removed'),

@@ -3,7 +3,12 @@ import { Cache } from './artifact/cache.ts'
 import type { Store } from './artifact/store.ts'
 import { openStore } from './artifact/store/open-store.ts'
 import { readStoreUrl, type StoreLocation } from './artifact/store/store-url.ts'
-import { readStoreClaim, writeStoreKind } from './db/component/store-claim.ts'
+import {
+  makeStoreClaim,
+  readStoreClaim,
+  writeStoreKind,
+  type ClusterClaim,
+} from './db/component/store-claim.ts'
 import type { Database } from './db/database.ts'
 import { openLargeObjects } from './db/large-objects.ts'
 import { ClusterError } from './errors.ts'
@@ -17,6 +22,8 @@ type StoreSettings = Pick<ServerOptions, 'store' | 'storeDelay' | 'cacheSize' | 
 /** The artifact store, and whether it is known to be this cluster's. */
 export class StoreAccess {
   readonly store: Store
+  /** Where files are on their way to a bucket. */
+  readonly spoolFolder: string
   readonly #db: Database
   readonly #settings: StoreSettings
   #cache: Promise<Cache> | undefined
@@ -26,10 +33,9 @@ export class StoreAccess {
   constructor(db: Database, settings: StoreSettings) {
     this.#db = db
     this.#settings = settings
-    this.store = openStore(settings.store, {
-      largeObjects: openLargeObjects(db),
-      spoolFolder: join(resolve(settings.dataDir), 'spool'),
-    })
+    this.spoolFolder = join(resolve(settings.dataDir), 'spool')
+    const { spoolFolder } = this
+    this.store = openStore(settings.store, { largeObjects: openLargeObjects(db), spoolFolder })
   }
 
   /** How long a reader waits for a file that the store does not show yet, in milliseconds. */
@@ -48,15 +54,36 @@ export class StoreAccess {
    */
   async probe(): Promise<void> {
     this.#isReady = false
-    const claim = await readStoreClaim(this.#db)
-    const { kind } = readStoreUrl(this.#settings.store)
-    if (claim.wasUsed && claim.kind !== null && claim.kind !== kind)
-      throw wrongKind(claim.kind, kind)
-    await this.store.check(claim, AbortSignal.timeout(probeMs)).catch((error: unknown) => {
-      throw isTimeout(error) ? this.#tooSlow() : error
-    })
+    const claim = await makeStoreClaim(this.#db)
+    const kind = this.#kindFor(claim)
+    await this.#inTime(signal => this.store.check(claim, signal))
     if (claim.kind !== kind) await writeStoreKind(this.#db, kind)
     this.#isReady = true
+  }
+
+  /**
+   * Looks whether the store is there and is this cluster's, and changes nothing, neither there nor in the database.
+   * @throws {ClusterError} CW_STORE_UNREACHABLE, CW_STORE_UNKNOWN
+   */
+  async recognise(): Promise<void> {
+    const claim = await readStoreClaim(this.#db)
+    this.#kindFor(claim)
+    await this.#inTime(signal => this.store.recognise(claim, signal))
+  }
+
+  /** That of the option. @throws {ClusterError} CW_STORE_UNKNOWN when the cluster's files are in one of another kind */
+  #kindFor({ wasUsed, kind: used }: ClusterClaim): StoreLocation['kind'] {
+    const { kind } = readStoreUrl(this.#settings.store)
+    if (wasUsed && used !== null && used !== kind) throw wrongKind(used, kind)
+    return kind
+  }
+
+  async #inTime(look: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    try {
+      await look(AbortSignal.timeout(probeMs))
+    } catch (error) {
+      throw isTimeout(error) ? this.#tooSlow() : error
+    }
   }
 
   #tooSlow(): ClusterError {

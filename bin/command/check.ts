@@ -1,13 +1,13 @@
 import { defineCommand, type Command } from '../define-command.ts'
-import { databaseFlags, optionFlags } from '../option-flags.ts'
+import { optionFlags, storeFlags } from '../option-flags.ts'
 
 /** Looks whether a server could start here. */
 export const checkCommand: Command = defineCommand({
   name: 'check',
-  summary: 'Check the configuration, the definitions and the database, without starting',
+  summary: 'Check the configuration, the definitions, the database and the store, without starting',
   flags: {
     ...optionFlags(['processes'], 'Server:'),
-    ...databaseFlags,
+    ...storeFlags,
   },
   async run(given) {
     const { checkAll } = await import('../check-all.ts')

@@ -1,14 +1,14 @@
 import { defineCommand, type Command } from '../define-command.ts'
-import { databaseFlags, optionFlags } from '../option-flags.ts'
+import { optionFlags, storeFlags } from '../option-flags.ts'
 
 /** Examines the database and this machine. */
 export const doctorCommand: Command = defineCommand({
   name: 'doctor',
-  summary: 'Examine the database and this machine, and say what is wrong and what to do',
+  summary: 'Examine the database, the store and this machine, and say what is wrong and what to do',
   flags: {
     json: { type: 'boolean', describe: 'Print a JSON array.' },
     ...optionFlags(['concurrency', 'lostAfter', 'retention', 'guardian'], 'Server:'),
-    ...databaseFlags,
+    ...storeFlags,
   },
   async run(given) {
     const { runDoctor } = await import('../run-doctor.ts')

@@ -4,6 +4,7 @@ import { storeFlags } from '../option-flags.ts'
 import { printJson, talk } from '../output.ts'
 import { showSize } from '../show-size.ts'
 import { openStatusLine } from '../status-line.ts'
+import { untilStopped } from '../until-stopped.ts'
 
 /** Brings the files of a version into a folder. */
 export const fetchCommand: Command = defineCommand({
@@ -27,13 +28,21 @@ export const fetchCommand: Command = defineCommand({
   async run(given) {
     const { withCluster } = await import('../with-cluster.ts')
     const [component, version] = [String(given['component']), String(given['version'])]
+    const folder = typeof given.to === 'string' ? given.to : component
     const line = openStatusLine()
-    const fetched = await withCluster(given, ({ components }) =>
-      components.fetch(component, version, typeof given.to === 'string' ? given.to : component, {
-        onProgress: ({ bytes, of }) =>
-          line?.show(`${component}: ${showSize(bytes)} of ${showSize(of.bytes)}`),
-      }),
+    const fetched = await untilStopped(signal =>
+      withCluster(given, ({ components }) =>
+        components.fetch(component, version, folder, {
+          signal,
+          onProgress: ({ bytes, of }) =>
+            line?.show(`${component}: ${showSize(bytes)} of ${showSize(of.bytes)}`),
+        }),
+      ),
     ).finally(() => line?.end())
+    if (typeof fetched === 'number') {
+      talk(`stopped; nothing was left in ${folder}`)
+      return fetched
+    }
     if (given.json) await printJson(fetched)
     else
       talk(

@@ -12,6 +12,8 @@ export interface Store {
   readonly description: string
   /** Looks whether the store is there, is this cluster's and can be written to. */
   check(claim: StoreClaim, signal: AbortSignal): Promise<void>
+  /** Looks whether the store is there and is this cluster's, and changes nothing: for who only reads, or may do no more. */
+  recognise(claim: StoreClaim, signal: AbortSignal): Promise<void>
   /**
    * Opens a place for what an attempt writes; nothing of it is an object until it is sealed.
    * @param token a UUID that no other attempt has, nor had

@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import type { ClusterError } from '../errors.ts'
+import { FileContent } from './file-content.ts'
+import type { PieceMemory } from './piece-memory.ts'
 import type { Stored } from './store.ts'
+import { takeFile } from './take-file.ts'
 
 /** Keeps pieces of a content, in their order; the next ones come when it has resolved. */
 export type Sink = (pieces: readonly Uint8Array[], offset: number) => Promise<void>
@@ -14,6 +17,8 @@ export interface Taking {
   readonly signal: AbortSignal
   /** Defaults to 1 MiB. */
   readonly batchBytes?: number
+  /** For files; without it they are read as every other content. */
+  readonly memory?: PieceMemory
 }
 
 /** As many as the system writes in one call. */
@@ -24,11 +29,9 @@ const mostPieces = 1024
  * written, and no byte is copied: measured, this is faster than a thread for the hash, and keeps about three batches
  * in memory. Whatever happens, the content is destroyed and no batch is under way when it settles.
  */
-export async function takeContent(
-  content: Readable,
-  sink: Sink,
-  { limit, tooLong, signal, batchBytes = 2 ** 20 }: Taking,
-): Promise<Stored> {
+export async function takeContent(content: Readable, sink: Sink, taking: Taking): Promise<Stored> {
+  const { limit, tooLong, signal, batchBytes = 2 ** 20, memory } = taking
+  if (memory && content instanceof FileContent) return takeFile(content, sink, taking, memory)
   const hash = createHash('sha256')
   let size = 0
   let batch: Uint8Array[] = []

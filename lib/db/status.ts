@@ -109,7 +109,7 @@ export async function getRequest(db: Database, id: string): Promise<RequestRecor
       select c.name as component, u.spec as asked, v.name as version
       from ${db.t.versionUse} u join ${db.t.component} c on c.id = u.component_id
       join ${db.t.version} v on v.id = u.version_id
-      where u.request_id = $1 order by c.name, u.spec`,
+      where u.request_id = $1 and c.name is not null order by c.name, u.spec`,
     values: [id],
   })
   return { ...record, steps: steps.rows, versions: versions.rows }

@@ -34,6 +34,7 @@ export interface Tables {
   readonly object: string
   readonly publication: string
   readonly versionFile: string
+  readonly removedPublication: string
   readonly looseObject: string
   readonly doomedObject: string
   readonly versionStatus: string
@@ -87,6 +88,7 @@ export function tablesOf(schema: string): Tables {
     object: name('object'),
     publication: name('publication'),
     versionFile: name('version_file'),
+    removedPublication: name('removed_publication'),
     looseObject: name('loose_object'),
     doomedObject: name('doomed_object'),
     versionStatus: name('version_status'),

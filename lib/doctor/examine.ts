@@ -6,6 +6,7 @@ import type { Database } from '../db/database.ts'
 import { checkTransactions, checkWaiting } from '../db/doctor/check-activity.ts'
 import { checkCapacity } from '../db/doctor/check-capacity.ts'
 import { checkClock } from '../db/doctor/check-clock.ts'
+import { checkComponents } from '../db/doctor/check-components.ts'
 import { checkConnection } from '../db/doctor/check-connection.ts'
 import { checkDurability } from '../db/doctor/check-durability.ts'
 import { checkGrants } from '../db/doctor/check-grants.ts'
@@ -30,6 +31,7 @@ import { checkLeftoverProcesses, type FindRuns } from './check-leftover-processe
 import { checkLimits } from './check-limits.ts'
 import { checkRuntime } from './check-runtime.ts'
 import { checkServiceManager } from './check-service-manager.ts'
+import { checkStore, type ExaminedStore } from './check-store.ts'
 import { readSystemFile } from './read-system-file.ts'
 
 /** What is examined: an installation, as a server on this machine would be set up for it. */
@@ -39,6 +41,7 @@ export interface Patient {
     ServerOptions,
     'dataDir' | 'concurrency' | 'lostAfter' | 'retention' | 'guardian'
   >
+  readonly store: ExaminedStore
 }
 
 /** What the database can be asked before its tables are there. */
@@ -62,10 +65,12 @@ const tableChecks: Readonly<Record<string, DatabaseCheck>> = {
   connections: checkCapacity,
   tables: checkTables,
   housekeeping: checkHousekeeping,
+  components: checkComponents,
 }
 
 /**
- * Examines the database and this machine, and changes nothing. What cannot be looked at is a finding, too.
+ * Examines the database, the store and this machine, and changes nothing; a few bytes are written into the store and
+ * removed. What cannot be looked at is a finding, too.
  * @returns the worst first
  */
 export async function examine(patient: Patient): Promise<Finding[]> {
@@ -78,6 +83,7 @@ export async function examine(patient: Patient): Promise<Finding[]> {
     return worstFirst([
       ...schema,
       ...(await examineDatabase(patient, session, hasTables)),
+      ...(hasTables ? await attempt('store', () => checkStore(patient.store)) : []),
       ...(await examineMachine(patient, hasTables ? session : undefined)),
     ])
   } finally {

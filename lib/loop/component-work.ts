@@ -22,6 +22,8 @@ export interface ComponentEvents {
   /** An import has ended, and every server can use the version. */
   versionPublished(about: PublishedVersion): void
   importFailed(about: { component: string; version: string; error: unknown }): void
+  /** Somebody has cancelled an import that was under way here. */
+  importCancelled(about: { component: string; version: string }): void
   /** A version has lost its files, because it was too old or there were too many. */
   versionExpired(about: { component: string; version: string; bytes: number }): void
 }

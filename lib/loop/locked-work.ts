@@ -3,6 +3,7 @@ import { jitter } from '../base/random.ts'
 import type { Database } from '../db/database.ts'
 import { LockSession } from '../db/lock-session.ts'
 import type { LockKind } from '../db/locks.ts'
+import { hintComponents } from '../db/wake.ts'
 
 export interface LockedWorkOptions<Item> {
   readonly name: string
@@ -103,8 +104,11 @@ export class LockedWork<Item> {
   }
 
   async #work(item: Item, number: string, session: LockSession): Promise<void> {
-    const { work, onError, name } = this.#options
+    const { db, work, onError, name } = this.#options
     const signal = AbortSignal.any([this.#stopping.signal, session.lost])
+    const hint = (): Promise<void> => hintComponents(db).catch(() => undefined)
+    // Another server shall do it, and needs not wait until we have ended what is in vain.
+    session.lost.addEventListener('abort', () => void hint(), { once: true })
     try {
       await work(item, session, signal)
     } catch (error) {
@@ -114,6 +118,8 @@ export class LockedWork<Item> {
       await session.close()
       this.#running.delete(number)
       this.wake()
+      // As long as the lock was held, nobody could see that there is something to be done.
+      if (signal.aborted) await hint()
     }
   }
 }

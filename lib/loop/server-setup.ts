@@ -25,6 +25,8 @@ export interface ServerSetup {
   readonly probeStore: () => Promise<void>
   /** Somebody wants a component to be checked, or a version to be imported. */
   readonly onComponentHint: () => void
+  /** This server may no longer act: called at once, when its own work is being stopped. */
+  readonly onFenced: (reason: ClusterError) => void
   readonly events: ServerEvents
 }
 

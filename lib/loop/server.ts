@@ -127,6 +127,11 @@ export class Server {
     return this.#witness.incarnation
   }
 
+  /** Stops programs that belong to no run when this server is lost. */
+  get guard(): WitnessThread {
+    return this.#witness
+  }
+
   get activeCount(): number {
     return this.#runner.activeCount
   }
@@ -166,12 +171,8 @@ export class Server {
 
   /** Ends the steps that run; undo and on-failure steps still run. */
   stopRuns(): void {
-    this.#runner.stopAll(
-      new ClusterError(
-        'CW_STOPPED',
-        `the server ${this.#options.node} was stopped before the step ended`,
-      ),
-    )
+    const why = `the server ${this.#options.node} was stopped before the step ended`
+    this.#runner.stopAll(new ClusterError('CW_STOPPED', why))
   }
 
   /** Ends the incarnation, after `stopClaiming` and `drain`. */
@@ -188,9 +189,8 @@ export class Server {
     const { db, events } = this.#options
     const { incarnation } = this
     const { signal } = this.#writing
-    const hasLeft =
-      !this.#fenced && (await endIncarnation({ db, incarnation, signal, onError: events.trouble }))
-    if (hasLeft) await this.#witness.leave()
+    const ending = { db, incarnation, signal, onError: events.trouble }
+    if (!this.#fenced && (await endIncarnation(ending))) await this.#witness.leave()
     else this.#witness.abandon()
     await this.#pipes.close()
     this.#writing.abort()
@@ -205,7 +205,8 @@ export class Server {
     // The witness may see that the incarnation has ended before it is told to stop. Nothing is left to fence then.
     if (this.#isLeaving && this.#runner.activeCount === 0) return
     this.#fenced = reason
-    const { dataFolder, node, events } = this.#options
+    const { dataFolder, node, events, onFenced } = this.#options
+    onFenced(reason)
     writeFenceNote(dataFolder, node, reason, events.trouble)
     this.#runner.abandonAll(reason)
     void this.#tellFenced(reason)

@@ -3,7 +3,18 @@ import { join } from 'node:path'
 import type { Component } from '../artifact/component.ts'
 import { Masker, type ReadSecret } from '../artifact/secrets.ts'
 import { optionsOf, type Source, type SourceContext, type SourceType } from '../artifact/source.ts'
+import { withTimeLimit } from '../base/time-limit.ts'
 import { ClusterError, messageOf } from '../errors.ts'
+import { markProgram } from '../step/process-tree.ts'
+
+/** Stops the programs of the server when it is lost: those that have its mark and are for something that is covered. */
+export interface ProgramGuard {
+  /** The mark; nothing where nobody watches. */
+  readonly environment: Readonly<Record<string, string>>
+  /** Resolves when the programs for these, which are about to start, will be stopped. */
+  cover(ids: readonly string[]): Promise<void>
+  release(ids: readonly string[]): void
+}
 
 export interface SourceDeskOptions {
   readonly types: ReadonlyMap<string, SourceType>
@@ -11,6 +22,7 @@ export interface SourceDeskOptions {
   readonly folder: string
   /** What programs that a source starts get. */
   readonly environment: Readonly<Record<string, string>>
+  readonly guard: ProgramGuard
   readonly readSecret: ReadSecret
   /** Adds lines to a component's import log. */
   readonly appendLog: (
@@ -19,6 +31,8 @@ export interface SourceDeskOptions {
     lines: readonly string[],
   ) => Promise<void>
   readonly onError: (error: unknown, name: string) => void
+  /** How long a source may take to stop its programs when it has to end, in milliseconds. Defaults to 5 s. */
+  readonly endingMs?: number
 }
 
 /** One use of a component's source. */
@@ -44,19 +58,20 @@ export class SourceDesk {
   }
 
   /**
-   * Opens the component's source for `work`, and waits for it no longer than until the signal is aborted: a source that
-   * does not heed it is left behind.
+   * Opens the component's source for `work`. When the signal is aborted, a source has some seconds to stop its programs; one
+   * that does not heed it is left behind then. As long as it works, its programs are stopped when the server is lost.
    * @throws {ClusterError} CW_SOURCE, or what the source or `work` threw
    */
   async use<T>(
     use: SourceUse,
     work: (source: Source, context: SourceContext) => Promise<T>,
   ): Promise<T> {
-    const { types, folder } = this.#options
+    const { types, folder, guard } = this.#options
     const { source: options } = use.component
     const type = types.get(options.type)
     if (!type) throw new ClusterError('CW_SOURCE', `no source type '${options.type}' is known here`)
     const workFolder = join(folder, use.token)
+    const id = `source ${use.token}`
     const masker = new Masker()
     const log = new ImportLog(this.#options, use)
     try {
@@ -66,11 +81,16 @@ export class SourceDesk {
         signal: use.signal,
         workFolder,
         limits: use.component.limits,
-        environment: this.#options.environment,
+        environment: {
+          ...this.#options.environment,
+          ...guard.environment,
+          ...markProgram(guard.environment, id),
+        },
         log: line => log.add(masker.mask(line)),
         secret: async name => masker.add(await this.#options.readSecret(name)),
       }
-      return await untilAborted(use.signal, work(source, context))
+      const working = this.#guarded(id, use.signal, () => work(source, context))
+      return await untilAborted(use.signal, working, this.#options.endingMs)
     } catch (error) {
       const failure = masked(error, masker)
       log.add(messageOf(failure))
@@ -82,20 +102,46 @@ export class SourceDesk {
       )
     }
   }
+
+  /** Begins the work when its programs are looked after, which they are until it has ended, however late. */
+  async #guarded<T>(id: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const { guard } = this.#options
+    try {
+      await guard.cover([id])
+      signal.throwIfAborted()
+      return await work()
+    } finally {
+      guard.release([id])
+    }
+  }
 }
 
-async function untilAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+async function untilAborted<T>(
+  signal: AbortSignal,
+  work: Promise<T>,
+  endingMs: number = 5000,
+): Promise<T> {
   const { promise: aborted, reject } = Promise.withResolvers<never>()
   const abort = (): void => reject(signal.reason)
   signal.addEventListener('abort', abort, { once: true })
   if (signal.aborted) abort()
   try {
     return await Promise.race([work, aborted])
+  } catch (error) {
+    if (!signal.aborted) throw error
+    // It may have ended well nevertheless.
+    return await withTimeLimit(work, endingMs, leftBehind).catch(() => {
+      throw signal.reason
+    })
   } finally {
     signal.removeEventListener('abort', abort)
     // What is left behind must not end the process when it fails.
     work.catch(() => undefined)
   }
+}
+
+function leftBehind(): Error {
+  return new Error('the source did not end in time')
 }
 
 /** The failure without secrets; what is no error of ours is the source's. */

@@ -2,6 +2,7 @@ import type { Store } from '../artifact/store.ts'
 import { Loop } from '../base/loop.ts'
 import { jitter } from '../base/random.ts'
 import { purgeImportLog } from '../db/component/log.ts'
+import { removeSome } from '../db/component/removal.ts'
 import { expireVersions, takeRetentionTurn, type Expired } from '../db/component/retention.ts'
 import {
   closeDeadAttempts,
@@ -19,6 +20,9 @@ import { takeTurn } from '../db/settings.ts'
 /** How often a server looks for leftovers, in milliseconds, and how many it takes at a time. */
 const everyMs = 60_000
 const batch = 500
+
+/** How many rows of what was removed one statement takes. */
+const rowsAtOnce = 5000
 
 /** How often one server of all shortens the import logs, and goes through the whole store, in milliseconds. */
 const logMs = 600_000
@@ -89,6 +93,7 @@ export async function sweep(db: Database, store: Store, signal: AbortSignal): Pr
     await markSwept(db, token)
     swept.attempts += 1
   }
+  while (!signal.aborted && (await removeSome(db, rowsAtOnce)) > 0);
   while (!signal.aborted) {
     const { looked, later, objects, bytes } = await doomObjects(db, batch)
     swept.objects += objects

@@ -1,25 +1,20 @@
 import { randomUUID } from 'node:crypto'
 import type { Component } from '../artifact/component.ts'
 import { importVersion } from '../artifact/import-version.ts'
-import { monotonic } from '../base/clock.ts'
 import {
   beginAttempt,
   failAttempt,
   findDueImports,
   findKnown,
   findPublication,
-  noteProgress,
   type WantedVersion,
 } from '../db/component/imports.ts'
 import { publish } from '../db/component/publish.ts'
-import { hintComponents } from '../db/wake.ts'
 import type { LockSession } from '../db/lock-session.ts'
+import { AttemptWatch } from './attempt-watch.ts'
 import type { ComponentWork, PublishedVersion } from './component-work.ts'
 import { LockedWork } from './locked-work.ts'
 import { storedErrorOf } from './stored-error.ts'
-
-/** How often an import tells how far it is, in milliseconds. */
-const progressMs = 2000
 
 /** Imports versions: each once, by one server of the cluster at a time. */
 export function openVersionImports(
@@ -52,7 +47,7 @@ async function importOne(
   if (!(await beginAttempt(db, session, { token, versionId: wanted.id, node }))) return
   const names = { component: wanted.component.name, version: wanted.name }
   try {
-    const imported = await doImport(parts, wanted, token, session, signal)
+    const imported = await doWatched(parts, wanted, token, session, signal)
     events.versionPublished({ ...names, ...imported })
   } catch (error) {
     // The answer to the commit may have been lost, and not the commit.
@@ -64,9 +59,27 @@ async function importOne(
         bytes: done.bytes,
         newBytes: null,
       })
-    await failAttempt(db, { token, versionId: wanted.id }, storedErrorOf(error), signal.aborted)
-    events.importFailed({ ...names, error })
-    if (signal.aborted) await hintComponents(db)
+    const attempt = { token, versionId: wanted.id }
+    const outcome = await failAttempt(db, attempt, storedErrorOf(error), signal.aborted)
+    if (outcome === 'cancelled') events.importCancelled(names)
+    else events.importFailed({ ...names, error })
+  }
+}
+
+/** Does the import until it is done, or its attempt is closed. */
+async function doWatched(
+  parts: ComponentWork,
+  wanted: WantedVersion,
+  token: string,
+  session: LockSession,
+  signal: AbortSignal,
+): ReturnType<typeof doImport> {
+  const watch = new AttemptWatch(parts.db, token)
+  try {
+    const ended = AbortSignal.any([signal, watch.closed])
+    return await doImport(parts, wanted, token, { session, watch, signal: ended })
+  } finally {
+    await watch.stop()
   }
 }
 
@@ -74,8 +87,7 @@ function doImport(
   { db, store, sources }: ComponentWork,
   wanted: WantedVersion,
   token: string,
-  session: LockSession,
-  signal: AbortSignal,
+  { session, watch, signal }: { session: LockSession; watch: AttemptWatch; signal: AbortSignal },
 ): Promise<Omit<PublishedVersion, 'component' | 'version'>> {
   const component = wanted.component.definition as Component
   const { id: versionId, name, ref } = wanted
@@ -96,8 +108,10 @@ function doImport(
         store,
         token,
         findKnown: hashes => findKnown(db, hashes),
-        publish: (files, sealed) =>
-          publish(db, session, {
+        publish: async (files, sealed) => {
+          // From here on it is the attempt's row that decides; who looked at it would wait for the publication.
+          await watch.stop()
+          return publish(db, session, {
             token,
             versionId,
             files,
@@ -107,20 +121,9 @@ function doImport(
               process,
               input: { component: component.name, version: name, ...input },
             })),
-          }),
-        onProgress: everyNowAndThen((files, bytes) => noteProgress(db, token, files, bytes)),
+          })
+        },
+        onProgress: (files, bytes) => watch.note(files, bytes),
       }),
   )
-}
-
-/** Progress is for those who look; an import does not wait for it. */
-function everyNowAndThen(
-  note: (files: number, bytes: number) => Promise<void>,
-): (files: number, bytes: number) => void {
-  let notedAt = monotonic()
-  return (files, bytes) => {
-    if (monotonic() - notedAt < progressMs) return
-    notedAt = monotonic()
-    note(files, bytes).catch(() => undefined)
-  }
 }

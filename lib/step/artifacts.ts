@@ -6,15 +6,20 @@ export interface Artifacts {
    *   CW_OBJECT_CORRUPT, and what the store throws
    */
   put(wish: VersionWish, folder: string, run: ArtifactRun): Promise<PutVersion>
-  /** Records that a version is on a target now. @returns the version that was there before, null for none */
+  /**
+   * Records that a version is on a target now; once for a step, however often it is asked.
+   * @returns the version that was there before, null for none
+   * @throws {ClusterError} CW_COMPONENT_UNKNOWN, CW_VERSION_UNKNOWN; CW_NODE_LOST when the run is not this server's any
+   *   more
+   */
   record(
     component: string,
     version: string,
     target: string,
-    run: ArtifactRun,
+    step: RecordingStep,
   ): Promise<string | null>
-  /** Takes back what the request has recorded for the target. */
-  unrecord(component: string, target: string, run: ArtifactRun): Promise<void>
+  /** Takes back what the step has recorded, if it has. */
+  unrecord(step: RecordingStep): Promise<void>
 }
 
 /** Which version of a component is asked for. */
@@ -32,6 +37,11 @@ export interface VersionWish {
 export interface ArtifactRun {
   readonly requestId: string
   readonly signal: AbortSignal
+}
+
+/** Which step of a run it is. */
+export interface RecordingStep extends ArtifactRun {
+  readonly step: string
 }
 
 export interface PutVersion {

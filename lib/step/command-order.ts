@@ -5,7 +5,7 @@ import { fieldAt, kindOf } from './check-definition.ts'
 import type { CommandPlan } from './command-plan.ts'
 import { contextOf } from './context.ts'
 import type { CommandOrder } from './run-command.ts'
-import { serverCookieName } from './process-tree.ts'
+import { markProgram } from './process-tree.ts'
 import type { StepContext, StepRun } from './step.ts'
 
 /**
@@ -29,21 +29,17 @@ export async function orderOf<Input>(
     file,
     args,
     cwd: resolve(folder),
-    env: { ...run.environment, ...computeEnv(plan, context), ...markOf(run) },
+    env: {
+      ...run.environment,
+      ...computeEnv(plan, context),
+      // Last, so that nothing in a definition changes what the guardians find it by.
+      ...markProgram(run.environment, run.requestId),
+    },
     title: `command '${title ?? file}'`,
     timeoutMs,
     outputLimit,
     successCodes,
   }
-}
-
-/** What the guardian finds the command by, which nothing in a definition may change. */
-function markOf({
-  environment,
-  requestId,
-}: Pick<StepRun, 'environment' | 'requestId'>): Record<string, string> {
-  const cookie = environment[serverCookieName]
-  return cookie === undefined ? {} : { [serverCookieName]: `${cookie}/${requestId}` }
 }
 
 function computeEnv<Input>(

@@ -22,7 +22,8 @@ export interface DeployedOutput {
 
 /**
  * A step that records in the inventory that a version is on a target now. When the process fails later, its undo takes
- * the line back, and what was there before counts again.
+ * the line back, and what was there before counts again; also when the step itself was stopped, or its server was lost,
+ * and nobody knows whether it has recorded anything.
  * @param taken the artifact step whose version it is
  * @throws {ClusterError} CW_DEFINITION when an argument cannot be used
  */
@@ -37,7 +38,7 @@ export function deployed<Input = any>(
   checkKeys(options, ['name'], '', reject)
   if (taken?.kind !== 'artifact')
     throw reject('taken', 'expected the step that deployed follows to be made by artifact()')
-  const made: Step<Input, DeployedOutput> = makeStep<Input, DeployedOutput>({
+  return makeStep<Input, DeployedOutput>({
     name,
     kind: 'artifact',
     timeoutMs: undefined,
@@ -49,17 +50,16 @@ export function deployed<Input = any>(
         const where = resolveArgument(target, context, 'target')
         const previous = await run.artifacts.record(component, version, where, {
           requestId: run.requestId,
+          step: run.step,
           signal,
         })
         return { component, version, target: where, previous }
       }),
     undo: run =>
       watchWork(run, undefined, name, signal => {
-        const { component, target: where } = run.output(made)
         const requestId = run.compensates ?? run.requestId
-        return run.artifacts.unrecord(component, where, { requestId, signal })
+        return run.artifacts.unrecord({ requestId, step: run.step, signal })
       }),
-    undoUnfinished: false,
+    undoUnfinished: true,
   })
-  return made
 }

@@ -13,10 +13,23 @@ import {
 export const cookieName = 'CLUSTER_STEP_COOKIE'
 
 /**
- * The variable by which all processes of a server's runs are recognised. Its value is the incarnation's cookie; for
- * a command, the request's id follows: `cookie/12`.
+ * The variable by which all processes of a server's runs and sources are recognised. Its value is the incarnation's
+ * cookie; for a program, what it is for follows: the request's id (`cookie/12`), or the use of a source.
  */
 export const serverCookieName = 'CLUSTER_SERVER_COOKIE'
+
+/**
+ * What a program must have in its environment so that the guardians find it; nothing where there are none.
+ * @param environment that of all programs of the server
+ * @param id what the guardians were told that it is for
+ */
+export function markProgram(
+  environment: Readonly<Record<string, string>>,
+  id: string,
+): Record<string, string> {
+  const cookie = environment[serverCookieName]
+  return cookie === undefined ? {} : { [serverCookieName]: `${cookie}/${id}` }
+}
 
 /**
  * A command and everything that it started: its process group, and, on Linux, every process that has

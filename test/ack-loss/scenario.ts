@@ -96,7 +96,7 @@ async function giveOrders(app: Cluster): Promise<void> {
 }
 
 /** Who has a database that breaks tries again; what is no connection's failure is for a person. */
-async function insist<T>(act: () => Promise<T>): Promise<T> {
+export async function insist<T>(act: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++)
     try {
       return await act()
@@ -107,7 +107,7 @@ async function insist<T>(act: () => Promise<T>): Promise<T> {
 }
 
 /** What the steps did: the independent witness. */
-class Diary {
+export class Diary {
   readonly #did = new Map<string, number>()
   readonly #begun = Promise.withResolvers<void>()
 

@@ -33,6 +33,7 @@ export function lateStore(store: Store, sights: readonly Sight[]): Store & { rea
     reads: 0,
     description: store.description,
     check: store.check.bind(store),
+    recognise: store.recognise.bind(store),
     stage: store.stage.bind(store),
     remove: store.remove.bind(store),
     tokens: store.tokens.bind(store),

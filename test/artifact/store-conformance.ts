@@ -147,6 +147,23 @@ export function testStore(t: Test, subject: Subject): void {
     t.ok(grown < 96 * 2 ** 20, `grown by ${grown} bytes`)
   })
 
+  t.test('who only reads changes nothing by looking', async t => {
+    const spec = await subject.make(t)
+    const claim = { id: 'cluster-a', wasUsed: false }
+    const store = openHere(t, spec)
+    const reader = openHere(t, spec)
+    const unknown = { code: 'CW_STORE_UNKNOWN' }
+    if (subject.isOwned) await t.rejects(reader.recognise(claim, signal), unknown)
+    await store.check(claim, signal)
+    for (const wasUsed of [false, true]) await reader.recognise({ ...claim, wasUsed }, signal)
+    if (subject.isOwned)
+      await t.rejects(reader.recognise({ id: 'cluster-b', wasUsed: false }, signal), {
+        ...unknown,
+        message: /cluster-a/,
+      })
+    t.same(await allTokens(store), [])
+  })
+
   if (subject.isOwned)
     t.test('a store belongs to one cluster', async t => {
       const spec = await subject.make(t)

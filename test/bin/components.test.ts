@@ -36,6 +36,33 @@ t.test('a component is applied, asked, imported and fetched', async t => {
   t.match(await run('verify'), { code: 0, stderr: /all are whole/ })
 })
 
+t.test('an import is cancelled', async t => {
+  t.match(await run('import', 'app', '1.0.0', '--cancel'), {
+    code: 0,
+    stderr: /^app 1\.0\.0 had been imported before/,
+  })
+  t.match(await run('import', 'app', '1.0.0', '--cancel', '--no-wait'), {
+    code: 2,
+    stderr: /--cancel does not wait/,
+  })
+  const { components } = cluster
+  await mkdir(join(folder, 'builds', '1.0.5'))
+  await writeFile(join(folder, 'builds', '1.0.5', 'name.txt'), '1.0.5')
+  const source = { type: 'folder', path: join(folder, 'builds') }
+  await components.apply({ name: 'app', source, import: 'manual' })
+  await components.check('app')
+  await components.pause('app')
+  await components.import('app', '1.0.5')
+  const cancel = (): Promise<Outcome> => run('import', 'app', '1.0.5', '--cancel')
+  t.match(await cancel(), {
+    code: 0,
+    stderr: 'The import of app 1.0.5 is cancelled; it had not begun.',
+  })
+  t.match(await cancel(), { code: 0, stderr: 'Nobody had asked for app 1.0.5.' })
+  await components.resume('app')
+  t.match(await run('import', 'app', '9', '--cancel'), { code: 2, stderr: /no version '9'/ })
+})
+
 t.test('what cannot be done is said at once', async t => {
   t.match(await run('import', 'ap', '1.0.0'), { code: 2, stderr: /did you mean 'app'/ })
   t.match(await run('fetch', 'app', '3'), { code: 2, stderr: /no published version '3'/ })

@@ -108,10 +108,9 @@ t.test('check has a line for each thing', async t => {
   const lines = stdout.trimEnd().split('\n')
   t.strictSame(
     lines.map(line => line.split(/ +/, 2)),
-    ['configuration', 'definitions', 'database', 'set-up', 'schema', 'writing'].map(name => [
-      'ok',
-      name,
-    ]),
+    ['configuration', 'definitions', 'database', 'set-up', 'schema', 'writing', 'store'].map(
+      name => ['ok', name],
+    ),
   )
   t.match(lines[1], 'fail, gate, say')
   t.match(lines[2], /PostgreSQL \d+/)

@@ -12,15 +12,22 @@ export interface ServerToStart {
   readonly node: string
   /** Whether it has another definition of `deploy`. */
   readonly isChanged?: boolean
+  /** The program, told the database, the node and its data folder. Defaults to `server.ts` beside this. */
+  readonly program?: URL
 }
 
 /** Starts a server as a process of its own and waits until it claims; it is gone when the test ends. */
 export async function startServer(
   t: Test,
-  { url, node, isChanged = false }: ServerToStart,
+  { url, node, isChanged = false, program = new URL('server.ts', import.meta.url) }: ServerToStart,
 ): Promise<Kill> {
-  const program = fileURLToPath(new URL('server.ts', import.meta.url))
-  const words = [program, url, node, `${t.testdirName}/${node}`, ...(isChanged ? ['changed'] : [])]
+  const words = [
+    fileURLToPath(program),
+    url,
+    node,
+    `${t.testdirName}/${node}`,
+    ...(isChanged ? ['changed'] : []),
+  ]
   // Without what tap adds to the programs that a test starts.
   const child = spawn(process.execPath, words, {
     stdio: ['ignore', 'pipe', 'inherit'],

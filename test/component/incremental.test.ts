@@ -3,6 +3,7 @@ import t from 'tap'
 import { listFiles } from '../../lib/db/component/files.ts'
 import { beginAttempt, findDueImports } from '../../lib/db/component/imports.ts'
 import { recordDeployment } from '../../lib/db/component/inventory.ts'
+import { removeSome } from '../../lib/db/component/removal.ts'
 import { publish } from '../../lib/db/component/publish.ts'
 import { removeComponent } from '../../lib/db/component/components.ts'
 import { openComponents } from './open-components.ts'
@@ -73,9 +74,10 @@ t.test('a component is removed with versions that build on each other', async t 
     const [token, versionId] = [randomUUID(), await addVersion(name)]
     await beginAttempt(db, holder, { token, versionId, node: 'a' })
     await publish(db, holder, publicationOf(token, versionId, { x: 'a' }, { isIncremental: true }))
-    await recordDeployment(db, { target: 'web', componentId, version: name, requestId: null })
+    await recordDeployment(db, { target: 'web', componentId, version: name, by: null })
   }
   t.equal(await removeComponent(db, 'app'), true)
+  while ((await removeSome(db, 1)) > 0);
   for (const table of ['version', 'publication', 'inventory'])
     t.strictSame(await query(`select from $s.${table}`), [])
 })

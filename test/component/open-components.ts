@@ -1,9 +1,11 @@
+import { randomUUID } from 'node:crypto'
 import type { Test } from 'tap'
 import { applyComponent } from '../../lib/db/component/components.ts'
 import { readComponent } from '../../lib/artifact/component.ts'
 import { Database } from '../../lib/db/database.ts'
 import { LockSession } from '../../lib/db/lock-session.ts'
 import { createDatabase } from '../support/database.ts'
+import { addLane, addRun, addServer } from '../support/rows.ts'
 
 /** A database with one component, for tests of single statements. */
 export async function openComponents(t: Test, definition: object = {}) {
@@ -34,5 +36,11 @@ export async function openComponents(t: Test, definition: object = {}) {
     )
     return row.id
   }
-  return { db, query, session, addVersion, componentId }
+  /** A step of a request that runs. */
+  const addStep = async () => {
+    const incarnation = await addServer(db)
+    const { id: requestId } = await addRun(db, incarnation, await addLane(db, randomUUID()))
+    return { requestId, step: 'there', incarnation }
+  }
+  return { db, query, session, addVersion, addStep, componentId }
 }

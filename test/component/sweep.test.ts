@@ -28,11 +28,13 @@ t.test('what the database knows nothing of leaves the store, too', async t => {
     hash,
     kept,
   ])
-  await query(`insert into $s.publication values ($1, $2, null, 1, 4)`, [versionId, kept])
-  await query(`insert into $s.version_file values ($1, 'x', decode($2, 'hex'), false, null)`, [
-    versionId,
-    hash,
-  ])
+  await query(
+    `with p as (
+       insert into $s.publication (version_id, token, files, bytes) values ($1, $2, 1, 4) returning id
+     )
+     insert into $s.version_file select id, 'x', decode($3, 'hex'), false, null from p`,
+    [versionId, kept, hash],
+  )
   const stopping = new AbortController()
   const sweep = openStoreSweep(db, store, {
     mayBegin: () => true,

@@ -1,56 +1,27 @@
 import { readdir, readFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import t from 'tap'
-import { openRooms } from '../support/rows.ts'
-import { acts } from './pairs/acts.ts'
-import { PairTrial } from './pairs/trial.ts'
-import { readPairs } from './pairs/read-pairs.ts'
+import { requests } from './pairs/acts.ts'
+import { root, tryPairs } from './pairs/try-pairs.ts'
 
-const root = resolve(import.meta.dirname, '../..')
-
-/** How many databases are used at the same time. */
-const lanes = 3
-
-/** Their statements are part of other acts, or have tests of their own, as all in lib/db/component/ have. */
+/** Their statements are part of other acts, or have tests of their own. */
 const parts = ['compensations.ts', 'large-objects.ts', 'lock-node.ts', 'settings.ts', 'standby.ts']
 
 t.test('each file of lib/db that changes rows is tried', async t => {
-  const tried = await readFile(join(root, 'test/db/pairs/acts.ts'), 'utf8')
-  const folder = join(root, 'lib/db')
-  for (const file of await readdir(folder)) {
-    if (!file.endsWith('.ts') || parts.includes(file) || file === 'migrate.ts') continue
-    const text = await readFile(join(folder, file), 'utf8')
-    if (/\b(insert into|update|delete from) \$\{/.test(text))
-      t.match(tried, `/lib/db/${file}'`, file)
+  for (const [folder, file] of [
+    ['lib/db', 'acts.ts'],
+    ['lib/db/component', 'component-acts.ts'],
+  ] as const) {
+    const tried = await readFile(join(root, 'test/db/pairs', file), 'utf8')
+    for (const name of await readdir(join(root, folder))) {
+      if (!name.endsWith('.ts') || parts.includes(name) || name === 'migrate.ts') continue
+      const text = await readFile(join(root, folder, name), 'utf8')
+      if (/\b(insert into|update|delete from) \$\{/.test(text))
+        t.match(tried, `/${folder}/${name}'`, name)
+    }
   }
 })
 
-t.test('any two statements leave what they leave one after the other', async t => {
-  const pairs = await readPairs(join(root, 'docs/architecture.md'))
-  const names = Object.keys(acts)
-  t.same(
-    [...new Set([...pairs.keys()].flatMap(pair => pair.split(' × ')))].toSorted(),
-    names.toSorted(),
-  )
-  const waiting = names.flatMap(first => names.map(second => ({ first, second })))
-  const problems: string[] = []
-  let races = 0
-  const work = async (): Promise<void> => {
-    const { db, connect } = await openRooms(t)
-    const trial = new PairTrial({
-      db,
-      first: await connect(),
-      second: await connect(),
-      observer: await connect(),
-    })
-    for (let pair = waiting.shift(); pair; pair = waiting.shift()) {
-      const name = `${pair.first} × ${pair.second}`
-      for (const problem of await trial.examine(pair, pairs.get(name)))
-        problems.push(`${name}: ${problem}`)
-    }
-    races += trial.races
-  }
-  await Promise.all(Array.from({ length: lanes }, work))
-  t.same(problems, [])
-  t.comment(`${names.length ** 2} pairs, ${races} races`)
-})
+t.test('any two statements leave what they leave one after the other', t =>
+  tryPairs(t, requests, { heading: '## Two statements on one row' }),
+)

@@ -1,10 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { EventEmitter, once } from 'node:events'
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import { Client } from 'pg'
 import t from 'tap'
 import type { Test } from 'tap'
 import { readOnlyUrl } from '../../lib/db/read-only-url.ts'
 import { call, Cluster, defineProcess } from '../../lib/index.ts'
+import { MemorySource } from '../component/memory-source.ts'
 import { makeFolder } from '../support/binary.ts'
 import { createDatabase } from '../support/database.ts'
 import { startProxy } from '../support/proxy.ts'
@@ -41,6 +44,16 @@ async function openAsRole(t: Test) {
   t.teardown(() => admin.query(`drop owned by ${role}; drop role ${role}`))
   const url = database.url.replace(/^([a-z]+:\/\/)([^@/]*@)?/, `$1${role}:secret@`)
   return { url, admin, role }
+}
+
+/** When the folders below, and what is in them, were changed last. */
+async function stampsBelow(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true })
+  const stamps = ['.', ...entries].map(async entry => {
+    const { ctimeNs } = await stat(join(folder, entry), { bigint: true })
+    return `${entry} ${ctimeNs}`
+  })
+  return (await Promise.all(stamps)).toSorted()
 }
 
 t.test('it answers questions, and refuses what writes', async t => {
@@ -89,6 +102,48 @@ t.test('with the rights to read only, it starts, and nothing that it does writes
     return rowCount === 0
   })
   t.equal(await writes(), before)
+})
+
+t.test('it fetches and verifies, and changes neither the database nor the store', async t => {
+  for (const isFolder of [true, false]) {
+    const store = isFolder ? await makeFolder(t) : 'postgres:'
+    const source = new MemorySource()
+    source.versions.set('1', { file: 'content' })
+    const options = { sources: [source.type], store }
+    const { cluster, url } = await startCluster(t, [], options)
+    await cluster.components.apply({ name: 'app', source: { type: 'memory' } })
+    await until(async () => (await cluster.components.get('app')).published === 1)
+    await cluster.stop()
+    const before = isFolder && (await stampsBelow(store))
+    // The role of the tests may write; the sessions may not.
+    const reader = await openReader(t, url, { store })
+    t.match(await reader.components.verify(), { objects: 1, problems: [] })
+    const folder = join(await makeFolder(t), 'app')
+    await reader.components.fetch('app', '1', folder)
+    t.equal(await readFile(join(folder, 'file'), 'utf8'), 'content')
+    if (isFolder) t.strictSame(await stampsBelow(store), before, 'nobody wrote there')
+  }
+})
+
+t.test('to verify makes no store of a folder, and says whose it is', async t => {
+  const { url } = await createDatabase(t)
+  const unused = await makeFolder(t)
+  const reader = await openReader(t, url, { store: unused })
+  await t.rejects(reader.components.verify(), {
+    code: 'CW_STORE_UNKNOWN',
+    message: /is empty, and nobody's yet: the first server/,
+  })
+  t.strictSame(await readdir(unused), [])
+  const store = await makeFolder(t)
+  await startCluster(t, [], { store })
+  await until(async () => (await readdir(store)).includes('staging'))
+  const stranger = await openReader(t, url, { store })
+  await t.rejects(stranger.components.verify(), {
+    code: 'CW_STORE_UNKNOWN',
+    message: /belongs to the cluster .* and this is one that has used no store yet/,
+  })
+  const fresh = await openReader(t, url)
+  t.match(await fresh.components.verify(), { objects: 0, problems: [] }, 'in the database')
 })
 
 t.test('its sessions are read-only, whatever the URL says beside it', async t => {

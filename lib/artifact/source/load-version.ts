@@ -1,11 +1,11 @@
-import { createReadStream } from 'node:fs'
-import { stat } from 'node:fs/promises'
+import { open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isArchiveName, unpackArchive } from '../archive/unpack-archive.ts'
 import type { Checksum } from '../web/checksum.ts'
 import { get, shownUrl, type GetOrder } from '../web/get.ts'
 import { saveBody } from '../web/read-body.ts'
-import type { FileReceiver, SourceContext } from '../source.ts'
+import { FileContent } from '../file-content.ts'
+import type { FileEntry, FileReceiver, SourceContext } from '../source.ts'
 
 /** Something on a web server that is a version, or a file of one. */
 export interface LoadOrder extends Pick<GetOrder, 'url' | 'headers' | 'credentials'> {
@@ -36,5 +36,14 @@ export async function loadVersion(
     `loaded ${found.size} bytes from ${shownUrl(order.url)}${verified && `, ${verified} verified`}`,
   )
   if (unpack) await unpackArchive({ file, limits, signal, strip }, receiver)
-  else await receiver.file({ path: name, size: found.size }, () => createReadStream(file))
+  else await deliver(file, { path: name, size: found.size }, receiver)
+}
+
+async function deliver(file: string, entry: FileEntry, receiver: FileReceiver): Promise<void> {
+  const handle = await open(file)
+  try {
+    await receiver.file(entry, () => new FileContent(handle))
+  } finally {
+    await handle.close()
+  }
 }

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
-import { messageOf } from '../../errors.ts'
+import { ClusterError, messageOf } from '../../errors.ts'
 import { startProgram } from '../../step/start-program.ts'
 import type { Spawn } from '../../step/spawn-failure.ts'
-import { stopTree } from '../../step/process-tree.ts'
+import { serverCookieName, stopTree } from '../../step/process-tree.ts'
 import { keepLastLines } from '../../step/last-lines.ts'
 import { sourceFailure } from '../refuse.ts'
 import type { SourceContext } from '../source.ts'
@@ -31,15 +31,16 @@ const noPipes = { take: () => Promise.resolve([]) }
  */
 export async function runProgram<T>(
   order: ProgramOrder,
-  context: Pick<SourceContext, 'signal' | 'log'>,
+  context: Pick<SourceContext, 'signal' | 'log' | 'environment'>,
   read: (stdout: Readable) => Promise<T>,
 ): Promise<T> {
   const cookie = randomUUID()
   const { signal, ended } = stopSignal(order, context.signal)
-  const { pid, stdout, stderr, exited } = await start(order, signal, cookie)
+  const marked = { ...order, env: { ...order.env, ...markIn(context.environment) } }
+  const { pid, stdout, stderr, exited } = await start(marked, signal, cookie)
   let stopping: Promise<unknown> | undefined
   const stop = (): void => {
-    stopping ??= stopTree({ group: pid, cookie }, graceMs)
+    stopping ??= stopTree({ group: pid, cookie }, mustHurry(signal) ? 0 : graceMs)
   }
   signal.addEventListener('abort', stop, { once: true })
   if (signal.aborted) stop()
@@ -101,6 +102,17 @@ function stopSignal({ title, timeoutMs }: ProgramOrder, outer: AbortSignal) {
     timeoutMs,
   )
   return { signal: AbortSignal.any([outer, late.signal]), ended: () => clearTimeout(timer) }
+}
+
+/** A server that may no longer act has no time for politeness. */
+function mustHurry({ reason }: AbortSignal): boolean {
+  return reason instanceof ClusterError && reason.code === 'CW_NODE_LOST'
+}
+
+/** What the guardians find the program by, which nothing in a component may change. */
+function markIn(environment: SourceContext['environment']): Record<string, string> {
+  const mark = environment[serverCookieName]
+  return mark === undefined ? {} : { [serverCookieName]: mark }
 }
 
 async function start(order: ProgramOrder, signal: AbortSignal, cookie: string) {

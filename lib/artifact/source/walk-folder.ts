@@ -3,6 +3,7 @@ import { open, readdir, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { eachParallel } from '../../base/each-parallel.ts'
 import { checkPath, shown } from '../check-path.ts'
+import { FileContent } from '../file-content.ts'
 import { refuse, sourceFailure } from '../refuse.ts'
 import type { FileReceiver } from '../source.ts'
 
@@ -10,7 +11,6 @@ const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_DIRECTORY } = constants
 
 /** Small files wait for the disk or the network most of the time. */
 const filesAtOnce = 8
-const pieceBytes = 2 ** 20
 
 /** A folder that is open, and its path within the version. */
 interface OpenFolder {
@@ -71,9 +71,7 @@ async function deliver(folder: OpenFolder, name: string, receiver: FileReceiver)
     if (stats.isDirectory()) return true
     if (!stats.isFile())
       throw refuse(`the file ${shown(path)}`, 'it is a device, a pipe or a socket')
-    await receiver.file(entryOf(path, stats), () =>
-      handle.createReadStream({ autoClose: false, highWaterMark: pieceBytes }),
-    )
+    await receiver.file(entryOf(path, stats), () => new FileContent(handle))
     return false
   } finally {
     await handle.close()

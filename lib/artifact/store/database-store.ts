@@ -30,6 +30,10 @@ export class DatabaseStore implements Store {
     return probe(this, signal)
   }
 
+  async recognise(): Promise<void> {
+    // Who has read the claim has asked it.
+  }
+
   async stage(token: string): Promise<Staging> {
     return new DatabaseStaging(this.#objects, checkToken(token))
   }

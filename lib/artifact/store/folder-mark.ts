@@ -18,9 +18,7 @@ const ofTheSystem = 'lost+found'
 export async function markFolder(root: Folder, claim: StoreClaim, where: string): Promise<string> {
   const owner = await ownerOf(root, where)
   if (owner !== undefined) return owner
-  const names = await root.list()
-  const isEmpty = names.every(name => name === ofTheSystem || name.startsWith(half))
-  refuseUnmarked(claim, isEmpty, where)
+  refuseUnmarked(claim, await isUntouched(root), where)
   await take(root, claim.id)
   return (await ownerOf(root, where)) ?? claim.id
 }
@@ -34,6 +32,12 @@ export async function ownerOf(root: Folder, where: string): Promise<string | und
   } finally {
     await file.close()
   }
+}
+
+/** Whether nobody has put anything of their own into it. */
+export async function isUntouched(root: Folder): Promise<boolean> {
+  const names = await root.list()
+  return names.every(name => name === ofTheSystem || name.startsWith(half))
 }
 
 /** The mark gets its name when it is whole, and only if no other has it. */

@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import { eachParallel } from '../../base/each-parallel.ts'
+import { PieceMemory } from '../piece-memory.ts'
 import { stagingGone, tooLong } from '../staging-faults.ts'
 import type { Staging, Stored } from '../store.ts'
-import { takeContent } from '../take-content.ts'
+import { takeContent, type Sink } from '../take-content.ts'
 import { writeAll } from '../write-all.ts'
 import { WritesUnderWay } from '../writes-under-way.ts'
+import { EarlySync } from './early-sync.ts'
 import type { Folder } from './folder.ts'
 import { errorCode, folderFault } from './folder-faults.ts'
 
@@ -28,6 +30,7 @@ export interface FolderStagingParts {
 export class FolderStaging implements Staging {
   readonly #parts: FolderStagingParts
   readonly #writes = new WritesUnderWay()
+  readonly #memory = new PieceMemory()
   #isOver = false
 
   constructor(parts: FolderStagingParts) {
@@ -63,15 +66,22 @@ export class FolderStaging implements Staging {
     const { folder } = this.#parts
     const name = `${randomUUID()}.part`
     const file = await this.#guard(() => folder.create(name))
+    const disk = new EarlySync(() => folder.within(file.datasync()))
+    const keep: Sink = (pieces, offset) =>
+      this.#guard(async () => {
+        await folder.within(writeAll(file, pieces, offset))
+        await disk.wrote(pieces.reduce((sum, { byteLength }) => sum + byteLength, 0))
+      })
     try {
-      const stored = await takeContent(
-        content,
-        (pieces, offset) => this.#guard(() => folder.within(writeAll(file, pieces, offset))),
-        { limit, signal, tooLong: () => tooLong(limit) },
-      )
+      const stored = await takeContent(content, keep, {
+        limit,
+        signal,
+        tooLong: () => tooLong(limit),
+        memory: this.#memory,
+      })
       // Network file systems say only here that there is no room.
       await this.#guard(async () => {
-        await folder.within(file.datasync())
+        await disk.end()
         await folder.within(file.close())
         await folder.rename(name, folder, stored.hash)
       })

@@ -8,10 +8,10 @@ import { stagingGone } from '../staging-faults.ts'
 import type { ObjectKey, Staging, Store, StoreClaim } from '../store.ts'
 import { Folder } from './folder.ts'
 import { errorCode, folderFault, unless } from './folder-faults.ts'
-import { markFolder, ownerOf } from './folder-mark.ts'
+import { isUntouched, markFolder, ownerOf } from './folder-mark.ts'
 import { FolderStaging } from './folder-staging.ts'
 import { readHandle } from './read-handle.ts'
-import { compareMark, unmarked } from './store-mark.ts'
+import { compareMark, notTaken, unmarked } from './store-mark.ts'
 
 export interface FolderStoreOptions {
   /** Absolute. The folder must be there. */
@@ -49,6 +49,16 @@ export class FolderStore implements Store {
     })
     this.#id = claim.id
     await probe(this, signal)
+  }
+
+  async recognise(claim: StoreClaim, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    await this.#reach(async root => {
+      const owner = await ownerOf(root, this.#path)
+      if (owner === undefined) throw notTaken(claim, await isUntouched(root), this.#path)
+      compareMark(owner, claim.id, this.#path)
+    })
+    this.#id = claim.id
   }
 
   stage(token: string): Promise<Staging> {

@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream'
 import { eachParallel } from '../../base/each-parallel.ts'
 import type { Gate } from '../../base/gate.ts'
 import { ClusterError, messageOf } from '../../errors.ts'
+import { PieceMemory } from '../piece-memory.ts'
 import { stagingGone, tooLong } from '../staging-faults.ts'
 import type { Staging, Stored } from '../store.ts'
 import { takeContent } from '../take-content.ts'
@@ -32,6 +33,7 @@ export interface S3StagingParts {
 export class S3Staging implements Staging {
   readonly #parts: S3StagingParts
   readonly #writes = new WritesUnderWay()
+  readonly #memory = new PieceMemory()
   readonly #sizes = new Map<string, number>()
 
   constructor(parts: S3StagingParts) {
@@ -66,7 +68,7 @@ export class S3Staging implements Staging {
       const stored = await takeContent(
         content,
         (pieces, offset) => writeAll(file, pieces, offset).catch(spoolFault(spoolFolder)),
-        { limit, signal, tooLong: () => tooLong(limit) },
+        { limit, signal, tooLong: () => tooLong(limit), memory: this.#memory },
       )
       if (!this.#sizes.has(stored.hash)) await this.#upload(file, stored, signal)
       this.#sizes.set(stored.hash, stored.size)

@@ -11,6 +11,7 @@ import { S3Staging, uploadsAtOnce } from './s3-staging.ts'
 import {
   compareMark,
   markName,
+  notTaken,
   readMark,
   refuseUnmarked,
   unmarked,
@@ -60,6 +61,14 @@ export class S3Store implements Store {
     compareMark(owner ?? claim.id, claim.id, where)
     this.#id = claim.id
     await probe(this, signal)
+  }
+
+  async recognise(claim: StoreClaim, signal: AbortSignal): Promise<void> {
+    const { where } = this.#bucket
+    const owner = await this.#owner(signal)
+    if (owner === undefined) throw notTaken(claim, await this.#isEmpty(signal), where)
+    compareMark(owner, claim.id, where)
+    this.#id = claim.id
   }
 
   async stage(token: string): Promise<Staging> {

@@ -43,6 +43,16 @@ export function refuseUnmarked({ wasUsed }: StoreClaim, isEmpty: boolean, where:
   throw unmarked(where, isEmpty)
 }
 
+/** Why who only reads cannot use a store without a mark; with the detail `isNew` when it only waits for its first server. */
+export function notTaken({ wasUsed }: StoreClaim, isEmpty: boolean, where: string): ClusterError {
+  if (wasUsed || !isEmpty) return unmarked(where, isEmpty)
+  return new ClusterError(
+    'CW_STORE_UNKNOWN',
+    `the store ${where} is empty, and nobody's yet: the first server that starts with it makes it this cluster's`,
+    { isNew: true },
+  )
+}
+
 export function unmarked(where: string, isEmpty: boolean): ClusterError {
   return new ClusterError(
     'CW_STORE_UNKNOWN',

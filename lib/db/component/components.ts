@@ -70,12 +70,13 @@ export async function pauseComponent(
 }
 
 /**
- * Removes a component with its versions and its inventory; the sweep takes the files out of the store. Whoever imports
- * or checks it at that moment finds its row gone, and fails. False when there is none of this name.
+ * Removes a component with its versions and its inventory: nobody finds it any more, and another one may have its name.
+ * What it had goes afterwards, in groups (`removal.ts`). It waits for a publication that commits in this moment; whoever
+ * imports or checks it publishes nothing any more. False when there is none of this name.
  */
 export async function removeComponent(db: Database, name: string): Promise<boolean> {
   const { rowCount } = await db.query({
-    text: `delete from ${db.t.component} where name = $1`,
+    text: `update ${db.t.component} set name = null, paused = true, changed_at = now() where name = $1`,
     values: [name],
   })
   return rowCount === 1
@@ -100,7 +101,7 @@ export async function listComponents(db: Database, name?: string): Promise<Compo
           left join ${t.wantedImport} w on w.version_id = v.id
         where v.component_id = c.id
       ) as counted
-      where $1::text is null or c.name = $1
+      where c.name is not null and ($1::text is null or c.name = $1)
       order by c.name`,
     values: [name ?? null],
   })
@@ -118,7 +119,7 @@ export async function findComponent(db: Database, name: string): Promise<Compone
 /** The names, for messages that say what there is. */
 export async function listComponentNames(db: Database): Promise<string[]> {
   const { rows } = await db.query<{ name: string }>({
-    text: `select name from ${db.t.component} order by name`,
+    text: `select name from ${db.t.component} where name is not null order by name`,
   })
   return rows.map(({ name }) => name)
 }

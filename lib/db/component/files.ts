@@ -25,11 +25,11 @@ export async function listFiles(
   const { rows } = await db.query<StoredFile & { path: string | null }>({
     text: `
       with recursive chain as (
-        select version_id, base, 0 as depth from ${t.publication} where version_id = $1
+        select id, base, 0 as depth from ${t.publication} where version_id = $1
         union all
-        select p.version_id, p.base, chain.depth + 1 from chain join ${t.publication} p on p.version_id = chain.base
+        select p.id, p.base, chain.depth + 1 from chain join ${t.publication} p on p.version_id = chain.base
       ), newest as (
-        select distinct on (f.path) f.* from chain join ${t.versionFile} f using (version_id)
+        select distinct on (f.path) f.* from chain join ${t.versionFile} f on f.publication_id = chain.id
         order by f.path, chain.depth
       )
       select f.path, encode(o.hash, 'hex') as hash, o.size::float8 as size, f.executable,
@@ -68,8 +68,9 @@ export async function findVersionsWith(
   const { rows } = await db.query<{ component: string; version: string; path: string }>({
     text: `
       select c.name as component, v.name as version, f.path
-      from ${t.versionFile} f join ${t.version} v on v.id = f.version_id join ${t.component} c on c.id = v.component_id
-      where f.hash = decode($1, 'hex') order by v.id limit $2`,
+      from ${t.versionFile} f join ${t.publication} p on p.id = f.publication_id
+      join ${t.version} v on v.id = p.version_id join ${t.component} c on c.id = v.component_id
+      where f.hash = decode($1, 'hex') and c.name is not null order by v.id limit $2`,
     values: [hash, limit],
   })
   return rows

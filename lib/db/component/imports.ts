@@ -3,7 +3,7 @@ import type { LockSession } from '../lock-session.ts'
 import { heldNumbers } from '../locks.ts'
 import type { StoredError } from '../status.ts'
 import type { ComponentRow } from './components.ts'
-import { lockVersion } from './publish.ts'
+import { keepComponent, lockVersion } from './publish.ts'
 
 /** A version that some server is to import. */
 export interface WantedVersion {
@@ -72,8 +72,10 @@ interface WantedRow {
 
 /**
  * Begins an attempt, under the lock of the version. Whoever had the lock before and did not end its attempt is gone: that
- * one is closed, so that its token can publish nothing any more.
- * @returns false when the version is wanted no longer, because somebody has just published it
+ * one is closed, so that its token can publish nothing any more. Who withdraws the wish at the same moment comes first, or
+ * closes the attempt (`cancelImport`). All who touch a wish and its attempts lock the wish first.
+ * @returns false when the version is wanted no longer, because somebody has just published it, has withdrawn the wish, or
+ *   has removed the component
  */
 export async function beginAttempt(
   db: Database,
@@ -83,65 +85,91 @@ export async function beginAttempt(
   const { t } = db
   return session.transaction(async () => {
     await lockVersion(db, session, attempt.versionId)
-    await session.query({
-      text: `
-        update ${t.importAttempt} set ended_at = clock_timestamp(), outcome = 'lost'
-        where version_id = $1 and ended_at is null`,
-      values: [attempt.versionId],
-    })
-    // Somebody may have wished for it in the moment in which it was published.
+    if (!(await keepComponent(db, session, attempt.versionId))) return false
+    // Whoever wished for it in the moment in which it was published may have had no time to take that back.
     await session.query({
       text: `
         delete from ${t.wantedImport} as w using ${t.publication} p
         where w.version_id = $1 and p.version_id = w.version_id`,
       values: [attempt.versionId],
     })
-    const { rowCount } = await session.query({
+    const { rowCount: wishes } = await session.query({
+      text: `select from ${t.wantedImport} where version_id = $1 for update`,
+      values: [attempt.versionId],
+    })
+    if (wishes !== 1) return false
+    await session.query({
       text: `
-        insert into ${t.importAttempt} (token, version_id, node)
-        select $1, version_id, $3 from ${t.wantedImport} where version_id = $2`,
+        update ${t.importAttempt} set ended_at = clock_timestamp(), outcome = 'lost'
+        where version_id = $1 and ended_at is null`,
+      values: [attempt.versionId],
+    })
+    await session.query({
+      text: `insert into ${t.importAttempt} (token, version_id, node) values ($1, $2, $3)`,
       values: [attempt.token, attempt.versionId, attempt.node],
     })
-    return rowCount === 1
+    return true
   })
 }
 
-/** Tells how much an attempt has stored so far. */
+/**
+ * Tells how much an attempt has stored so far. False when it was closed, or its component was removed: it can publish
+ * nothing any more.
+ */
 export async function noteProgress(
   db: Database,
   token: string,
   files: number,
   bytes: number,
-): Promise<void> {
-  await db.query({
-    text: `update ${db.t.importAttempt} set files = $2, bytes = $3 where token = $1 and ended_at is null`,
+): Promise<boolean> {
+  const { t } = db
+  const { rowCount } = await db.query({
+    text: `
+      update ${t.importAttempt} as a set files = $2, bytes = $3
+      from ${t.version} v join ${t.component} c on c.id = v.component_id
+      where a.token = $1 and a.ended_at is null and v.id = a.version_id and c.name is not null`,
     values: [token, files, bytes],
   })
+  return rowCount === 1
 }
 
+export type AttemptOutcome = 'published' | 'failed' | 'lost' | 'cancelled'
+
 /**
- * Ends an attempt that has failed; the next one comes later with each failure in a row, up to an hour.
+ * Ends an attempt that has failed; the next one comes later with each failure in a row, up to an hour. One whose wish was
+ * withdrawn was cancelled.
  * @param isOurs it was this server that could not go on: the next attempt comes at once
+ * @returns how the attempt has ended, now or before; undefined when it is gone with its component
  */
 export async function failAttempt(
   db: Database,
   attempt: { token: string; versionId: string },
   error: StoredError,
   isOurs: boolean,
-): Promise<void> {
+): Promise<AttemptOutcome | undefined> {
   const { t } = db
   await db.query({
     text: `
-      with ended as (
-        update ${t.importAttempt} set ended_at = clock_timestamp(), outcome = 'failed', error = $3::jsonb
+      with wish as materialized (
+        select version_id from ${t.wantedImport} where version_id = $2 for update
+      ), ended as (
+        update ${t.importAttempt} set ended_at = clock_timestamp(),
+          outcome = case when exists (select from wish) then 'failed' else 'cancelled' end,
+          error = case when exists (select from wish) then $3::jsonb end
         where token = $1 and ended_at is null returning version_id
       )
       update ${t.wantedImport} as w
       set failures = failures + case when $4 then 0 else 1 end,
         next_at = now() + case when $4 then 0 else least(10 * 2 ^ least(failures, 20), 3600) end * interval '1 s'
-      from ended where w.version_id = ended.version_id and w.version_id = $2`,
+      from ended where w.version_id = ended.version_id`,
     values: [attempt.token, attempt.versionId, JSON.stringify(error), isOurs],
   })
+  // A statement of its own: it sees what the one before may have waited for.
+  const { rows } = await db.query<{ outcome: AttemptOutcome }>({
+    text: `select outcome from ${t.importAttempt} where token = $1`,
+    values: [attempt.token],
+  })
+  return rows[0]?.outcome
 }
 
 /** Which of these contents the store has already, by their hashes in hexadecimal. */

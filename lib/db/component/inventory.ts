@@ -14,44 +14,66 @@ export interface InventoryLine {
   previous: string | null
 }
 
+/** The step of a run that puts a version on a target. */
+export interface DeployingStep {
+  readonly requestId: string
+  readonly step: string
+}
+
 /**
- * Records that a version is on a target now. Two that record for the same target at once both stay, the later one on top.
- * Repeating it for a request whose version is on top changes nothing.
- * @returns false when the component has no such version
+ * Records that a version is on a target now. Two requests that record for the same target at once both stay, the later
+ * one on top. Repeating it for a step changes nothing.
+ *
+ * The row of the run is share-locked. So whoever declares the server lost waits until the line is there, and its
+ * compensation takes it back; or the run is gone, and nothing is recorded. Each statement is a transaction of its own: a
+ * server that freezes between them keeps nobody waiting.
+ * @param by null when it was not a run
  */
 export async function recordDeployment(
   db: Database,
-  deployment: { target: string; componentId: number; version: string; requestId: string | null },
-): Promise<boolean> {
+  deployment: { target: string; componentId: number; version: string; by: DeployingStep | null },
+): Promise<'recorded' | 'unknown version' | 'not running'> {
   const { t } = db
-  const { rowCount } = await db.query({
+  const { target, componentId, version, by } = deployment
+  if (by) await waitForRecord(db, by)
+  const { rows } = await db.query<{ is_known: boolean; runs: boolean }>({
     text: `
-      with it as materialized (
-        select id from ${t.version} where component_id = $2 and name = $3
-      ), top as materialized (
-        select version_id, request_id from ${t.inventory}
-        where target = $1 and component_id = $2 and undone_at is null order by id desc limit 1
+      with run as materialized (
+        select id from ${t.running} where id = $4 for key share
+      ), it as materialized (
+        select id from ${t.version} where component_id = $2 and name = $3 for key share
       ), recorded as (
-        insert into ${t.inventory} (target, component_id, version_id, request_id)
-        select $1, $2, id, $4 from it
-        where not exists (select from top where top.version_id = it.id and top.request_id = $4)
+        insert into ${t.inventory} (target, component_id, version_id, request_id, step)
+        select $1, $2, id, $4, $5 from it
+        where ($4 is null or exists (select from run)) and not exists (
+          select from ${t.inventory} where request_id = $4 and step = $5 and undone_at is null)
       )
-      select from it`,
-    values: [deployment.target, deployment.componentId, deployment.version, deployment.requestId],
+      select exists (select from it) as is_known, $4 is null or exists (select from run) as runs`,
+    values: [target, componentId, version, by?.requestId ?? null, by?.step ?? null],
   })
-  return rowCount === 1
+  if (rows[0]?.runs !== true) return 'not running'
+  return rows[0].is_known ? 'recorded' : 'unknown version'
 }
 
-/** What a request had put on a target is not there any more: what was there before counts again. Twice is once. */
-export async function undoDeployment(
-  db: Database,
-  about: { target: string; componentId: number; requestId: string },
-): Promise<void> {
+/**
+ * What a step had put on a target is not there any more: what was there before counts again. Twice is once. A step of
+ * which nothing was recorded leaves all as it is.
+ */
+export async function undoDeployment(db: Database, by: DeployingStep): Promise<void> {
+  await waitForRecord(db, by)
   await db.query({
     text: `
       update ${db.t.inventory} set undone_at = now()
-      where target = $1 and component_id = $2 and request_id = $3 and undone_at is null`,
-    values: [about.target, about.componentId, about.requestId],
+      where request_id = $1 and step = $2 and undone_at is null`,
+    values: [by.requestId, by.step],
+  })
+}
+
+/** A line whose answer was lost may still be on its way: what comes next sees it. */
+async function waitForRecord(db: Database, { requestId }: DeployingStep): Promise<void> {
+  await db.query({
+    text: `select from ${db.t.running} where id = $1 for update`,
+    values: [requestId],
   })
 }
 
@@ -79,7 +101,7 @@ export async function listInventory(
       from ${t.inventory} i
       join ${t.component} c on c.id = i.component_id
       join ${t.version} v on v.id = i.version_id
-      where ($1::text is null or i.target = $1) and ($2::text is null or c.name = $2)
+      where c.name is not null and ($1::text is null or i.target = $1) and ($2::text is null or c.name = $2)
         and ($3 or i.undone_at is null and not exists (
           select from ${t.inventory} later where later.target = i.target
             and later.component_id = i.component_id and later.id > i.id and later.undone_at is null))

@@ -1,5 +1,5 @@
 import { ClusterError } from '../../errors.ts'
-import type { Database } from '../database.ts'
+import type { Database, Queryable } from '../database.ts'
 import type { LockSession } from '../lock-session.ts'
 
 /** All that is published of a version at once. */
@@ -27,7 +27,8 @@ export interface PublishedFile {
 /**
  * Publishes a version in one transaction, on the session that holds its lock: all of it is visible, or nothing. Three
  * guards keep it to once, each enough alone: the lock's session commits nothing after it was lost; the attempt is open
- * only until another server has begun one (`beginAttempt`); and a version has one row in `publication`, by its key.
+ * only until another server has begun one (`beginAttempt`); and a version has one row in `publication`, by its key. It
+ * takes the wish away, and publishes nothing when somebody has withdrawn that (`cancelImport`).
  *
  * At the same time others may publish versions with the same contents: each content gets one object, by its key, in the
  * order of the hashes, so that two publications wait for each other in one order. Retention may remove an object that
@@ -47,6 +48,7 @@ export function publish(
     await insertPublication(db, session, publication)
     await insertFiles(db, session, publication)
     await announce(db, session, publication)
+    if (!(await keepComponent(db, session, publication.versionId))) throw refused()
     return doubled
   })
 }
@@ -54,13 +56,31 @@ export function publish(
 /** The version's row first, as its removal does: so the one waits for the other, and never both. */
 export async function lockVersion(
   { t }: Database,
-  session: LockSession,
+  session: Queryable,
   versionId: string,
 ): Promise<void> {
   await session.query({
     text: `select from ${t.version} where id = $1 for no key update`,
     values: [versionId],
   })
+}
+
+/**
+ * Whether the version's component is there; until the transaction ends nobody removes it. At the end of a transaction, so
+ * that who removes it does not wait for long.
+ */
+export async function keepComponent(
+  { t }: Database,
+  session: Queryable,
+  versionId: string,
+): Promise<boolean> {
+  const { rowCount } = await session.query({
+    text: `
+      select from ${t.version} v join ${t.component} c on c.id = v.component_id
+      where v.id = $1 and c.name is not null for key share of c`,
+    values: [versionId],
+  })
+  return rowCount === 1
 }
 
 async function endAttempt(
@@ -70,17 +90,21 @@ async function endAttempt(
 ): Promise<void> {
   const { rowCount } = await session.query({
     text: `
-      with wish as (delete from ${t.wantedImport} where version_id = $2)
-      update ${t.importAttempt}
+      with wish as (delete from ${t.wantedImport} where version_id = $2 returning version_id)
+      update ${t.importAttempt} as a
       set ended_at = clock_timestamp(), outcome = 'published', swept = true, files = $3, bytes = $4
-      where token = $1 and version_id = $2 and ended_at is null`,
+      from wish join ${t.version} v on v.id = wish.version_id join ${t.component} c on c.id = v.component_id
+      where a.token = $1 and a.version_id = wish.version_id and a.ended_at is null and c.name is not null`,
     values: [token, versionId, files.length, totalOf(files)],
   })
-  if (rowCount !== 1)
-    throw new ClusterError(
-      'CW_VERSION_UNKNOWN',
-      'nothing was published: another server has begun to import this version, or its component was removed',
-    )
+  if (rowCount !== 1) throw refused()
+}
+
+function refused(): ClusterError {
+  return new ClusterError(
+    'CW_VERSION_UNKNOWN',
+    'nothing was published: another server has begun to import this version, somebody has cancelled it, or its component was removed',
+  )
 }
 
 async function insertObjects(
@@ -128,9 +152,10 @@ async function insertFiles(
 ): Promise<void> {
   await session.query({
     text: `
-      insert into ${t.versionFile} (version_id, path, hash, executable, modified_at)
-      select $1, path, decode(hash, 'hex'), executable, modified_at
-      from unnest($2::text[], $3::text[], $4::boolean[], $5::timestamptz[]) as g (path, hash, executable, modified_at)`,
+      insert into ${t.versionFile} (publication_id, path, hash, executable, modified_at)
+      select p.id, path, decode(hash, 'hex'), executable, modified_at
+      from ${t.publication} p, unnest($2::text[], $3::text[], $4::boolean[], $5::timestamptz[]) as g (path, hash, executable, modified_at)
+      where p.version_id = $1`,
     values: [
       versionId,
       files.map(({ path }) => path),

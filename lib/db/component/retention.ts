@@ -8,13 +8,11 @@ export interface Expired {
   bytes: number
 }
 
-/** How many files one transaction removes, unless a single version has more: it must end before its time is up. */
-const mostFiles = 100_000
-
 /**
  * Gives up the files of versions that are too many or too old for their component. Kept are: what is on some target now,
  * what a request that has not finished uses, the base of an incremental version that is kept, and the newest version of
- * all. The version itself stays known, so that nobody imports it anew by itself.
+ * all. The version itself stays known, so that nobody imports it anew by itself. Its files follow in groups
+ * (`removal.ts`).
  *
  * A run may take a version at the same moment: it share-locks the publication and records its use. Either that comes
  * first, and the row is skipped here, or the run finds the publication gone.
@@ -26,23 +24,22 @@ export async function expireVersions(db: Database, limit: number): Promise<Expir
     const { rows } = await client.query<{ version_id: string }>({
       text: `
         with ranked as (
-          select p.version_id, p.published_at, p.files, c.definition -> 'keep' as keep,
+          select p.version_id, p.published_at, c.definition -> 'keep' as keep,
             row_number() over (partition by v.component_id order by v.id desc) as place
           from ${t.publication} p
           join ${t.version} v on v.id = p.version_id
           join ${t.component} c on c.id = v.component_id
+          where c.name is not null
         ), spare as (
-          select p.version_id, sum(p.files) over (order by p.version_id) - p.files as files_before
-          from ranked p
+          select p.version_id from ranked p
           where p.place > 1 and (p.place > (p.keep ->> 'count')::bigint
               or p.published_at < now() - (p.keep ->> 'age')::float8 * interval '1 ms')
             and not ${isNeeded(db)}
         )
         select p.version_id from spare join ${t.publication} p using (version_id)
-        where spare.files_before < $2
         order by p.version_id limit $1
         for update of p skip locked`,
-      values: [limit, mostFiles],
+      values: [limit],
     })
     if (rows.length === 0) return []
     // Looked at again under the locks: whoever took one before has committed.

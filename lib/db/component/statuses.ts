@@ -16,7 +16,7 @@ export async function setStatus(
   const { rows } = await db.query({
     text: `
       with it as materialized (
-        select id from ${t.version} where component_id = $1 and name = $2
+        select id from ${t.version} where component_id = $1 and name = $2 for key share
       ), changed as (${change})
       select from it`,
     values: [componentId, version, status, by],

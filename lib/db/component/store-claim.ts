@@ -9,9 +9,19 @@ export interface ClusterClaim {
   readonly kind: string | null
 }
 
-/** Whose the store is, and whether it has been used: what `Store.check` compares it with. */
+/** Whose the store is, and whether it has been used: what `Store.check` compares it with. Writes it when it is new. */
+export async function makeStoreClaim(db: Database): Promise<ClusterClaim> {
+  return readFor(db, await agreeOnSetting(db, idSetting, randomUUID()))
+}
+
+/** The same for `Store.recognise`; it writes nothing. */
 export async function readStoreClaim(db: Database): Promise<ClusterClaim> {
-  const id = await agreeOnSetting(db, 'storeId', randomUUID())
+  const id = await readSetting(db, idSetting)
+  // No store has this id, and whoever is told of it understands.
+  return readFor(db, typeof id === 'string' ? id : 'one that has used no store yet')
+}
+
+async function readFor(db: Database, id: string): Promise<ClusterClaim> {
   const { rows } = await db.query<{ used: boolean }>({
     text: `select exists (select from ${db.t.object}) as used`,
   })
@@ -24,4 +34,5 @@ export function writeStoreKind(db: Database, kind: string): Promise<void> {
   return writeSetting(db, kindSetting, kind)
 }
 
+const idSetting = 'storeId'
 const kindSetting = 'storeKind'

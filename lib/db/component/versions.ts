@@ -64,7 +64,8 @@ export async function listVersions(
 }
 
 /**
- * Has a version imported, by whichever server comes first; at once, whatever failed before.
+ * Has a version imported, by whichever server comes first; at once, whatever failed before. Whoever publishes it at the same
+ * moment is waited for; then the wish is taken back.
  * @returns false when it is published already
  */
 export async function wantImport(
@@ -73,19 +74,27 @@ export async function wantImport(
   version: string,
 ): Promise<boolean | 'unknown'> {
   const { t } = db
-  const { rows } = await db.query<{ published: boolean }>({
+  const { rows } = await db.query<{ id: string; published: boolean }>({
     text: `
       with it as materialized (
         select v.id, p.version_id is not null as published from ${t.version} v
         left join ${t.publication} p on p.version_id = v.id
-        where v.component_id = $1 and v.name = $2
+        where v.component_id = $1 and v.name = $2 for key share of v
       ), wanted as (
         insert into ${t.wantedImport} as w (version_id) select id from it where not published
         on conflict (version_id) do update set next_at = now(), failures = 0
       )
-      select published from it`,
+      select id, published from it`,
     values: [componentId, version],
   })
-  const row = rows[0]
-  return row ? !row.published : 'unknown'
+  const [row] = rows
+  if (!row) return 'unknown'
+  if (row.published) return false
+  const { rowCount } = await db.query({
+    text: `
+      delete from ${t.wantedImport} as w using ${t.publication} p
+      where w.version_id = $1 and p.version_id = w.version_id`,
+    values: [row.id],
+  })
+  return rowCount === 0
 }

@@ -1,4 +1,3 @@
-import type { Database } from '../../../lib/db/database.ts'
 import { cancelRequest } from '../../../lib/db/cancel.ts'
 import { claim } from '../../../lib/db/claim.ts'
 import { publishProcesses } from '../../../lib/db/definitions.ts'
@@ -17,14 +16,8 @@ import { retireNode } from '../../../lib/db/retire.ts'
 import { writeSteps } from '../../../lib/db/steps.ts'
 import { resumeNode, suspendNode, suspensionKinds } from '../../../lib/db/suspensions.ts'
 import { describeNode, stepRecord, success } from '../../support/rows.ts'
-import { known, type Fixture } from './fixture.ts'
-
-/** Something that locks or writes rows, as the product does it. */
-export interface Act {
-  /** In which of them it does something; `busy` unless given. A pair is tried in those of both. */
-  readonly fixtures?: readonly Fixture[]
-  readonly run: (db: Database) => Promise<unknown>
-}
+import { findBroken, known, layOut, readRows, type Fixture } from './fixture.ts'
+import type { Act, Scene } from './scene.ts'
 
 const hour = 3_600_000
 const { node, incarnation } = known
@@ -35,8 +28,7 @@ const keep = (): Promise<void> => Promise.resolve()
 const request = { input: '{}', priority: 0, runAt: null }
 const published = { version: '1', description: null, inputSchema: null, steps: [] }
 
-/** Everything in lib/db that locks or writes rows, by the name that docs/architecture.md has for it. */
-export const acts: Readonly<Record<string, Act>> = {
+const acts: Readonly<Record<string, Act<Fixture>>> = {
   enqueue: {
     run: db =>
       enqueueBatch(
@@ -124,3 +116,6 @@ export const acts: Readonly<Record<string, Act>> = {
   'purge history': { run: db => purgeHistory(db, hour) },
   'remember an era': { run: db => rememberEra(db, db.t) },
 }
+
+/** Everything in lib/db that locks or writes rows of requests and servers, by the name that docs/architecture.md has for it. */
+export const requests: Scene<Fixture> = { acts, usual: 'busy', layOut, readRows, findBroken }

@@ -1,5 +1,6 @@
 import type { Client } from 'pg'
 import { tablesOf } from '../../../lib/db/tables.ts'
+import { withoutChance } from './scene.ts'
 
 /**
  * What the server of the node `a` is doing: it runs two requests; it runs nothing; it is suspended by a drain and runs
@@ -114,13 +115,6 @@ export async function readRows(session: Client): Promise<string[]> {
       .join(' union all '),
   )
   return rows.map(({ row }) => withoutChance(row)).toSorted()
-}
-
-/** Masks moments, and the numbers of what is not the fixture's. */
-export function withoutChance(text: string): string {
-  return text
-    .replaceAll(/\d{4}-\d\d-\d\d[T ][\d:.]+(?:[+-]\d\d(?::\d\d)?|Z)/g, '@')
-    .replaceAll(/(?<![\w-])1\d{3}(?![\w-])/g, '#')
 }
 
 /** What must hold whatever happened. @returns what does not */

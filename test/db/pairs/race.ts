@@ -2,8 +2,7 @@ import type { Client } from 'pg'
 import type pg from 'pg'
 import type { Database, Queryable } from '../../../lib/db/database.ts'
 import { typeParsers } from '../../../lib/db/type-parsers.ts'
-import type { Act } from './acts.ts'
-import { findBroken, layOut, readRows, withoutChance, type Fixture } from './fixture.ts'
+import { withoutChance, type Act, type Scene } from './scene.ts'
 
 /** What two acts answered, and all rows after them. */
 export interface Ending {
@@ -19,7 +18,9 @@ export interface RaceEnding extends Ending {
   readonly statements: number
 }
 
-export interface Sessions {
+/** What is tried, and on which sessions. */
+export interface Stage<Fixture extends string> {
+  readonly scene: Scene<Fixture>
   readonly db: Database
   readonly first: Client
   readonly second: Client
@@ -28,17 +29,17 @@ export interface Sessions {
 }
 
 /** Does one act after the other, each in a transaction of its own. */
-export async function inOrder(
-  sessions: Sessions,
+export async function inOrder<Fixture extends string>(
+  stage: Stage<Fixture>,
   fixture: Fixture,
-  chosen: readonly Act[],
+  chosen: readonly Act<Fixture>[],
 ): Promise<Ending> {
-  const { db, first, second, observer } = sessions
-  await layOut(observer, fixture)
+  const { db, first, second, observer, scene } = stage
+  await scene.layOut(observer, fixture)
   const answers: string[] = []
   for (const [index, act] of chosen.entries())
     answers.push(await answerOf(act, openOn(db, index === 0 ? first : second)))
-  return end(sessions, answers)
+  return end(stage, answers)
 }
 
 /**
@@ -46,39 +47,41 @@ export async function inOrder(
  * can; and then lets the first one go on.
  * @param heldAfter the number of statements after which the first act is held; `Infinity` for the end, before the commit
  */
-export async function race(
-  sessions: Sessions,
+export async function race<Fixture extends string>(
+  stage: Stage<Fixture>,
   fixture: Fixture,
   {
     acts,
     heldAfter,
     ending,
-  }: { acts: [Act, Act]; heldAfter: number; ending: 'commit' | 'rollback' },
+  }: { acts: [Act<Fixture>, Act<Fixture>]; heldAfter: number; ending: 'commit' | 'rollback' },
 ): Promise<RaceEnding> {
-  const { db, first, second, observer } = sessions
-  await layOut(observer, fixture)
+  const { db, first, second, observer, scene } = stage
+  await scene.layOut(observer, fixture)
   const gate = new Gate(heldAfter)
   await first.query('begin')
   const firstDone = answerOf(acts[0], openOn(db, first, gate)).finally(() => gate.reach())
   await gate.reached
   const secondDone = answerOf(acts[1], openOn(db, second))
-  const hasWaited = await waits(secondDone, sessions)
+  const hasWaited = await waits(secondDone, stage)
   gate.open()
   const answer = await firstDone
   const undo = ending === 'rollback' || answer.startsWith('refused')
   // A server whose transaction fails ends the session, and with it the identity lock.
   await first.query(undo ? 'select pg_advisory_unlock_all(); rollback' : 'commit')
-  const ended = await end(sessions, [answer, await secondDone])
+  const ended = await end(stage, [answer, await secondDone])
   return { ...ended, hasWaited, statements: gate.passed }
 }
 
-async function end(sessions: Sessions, answers: string[]): Promise<Ending> {
-  const { first, second, observer } = sessions
+async function end<Fixture extends string>(
+  { first, second, observer, scene }: Stage<Fixture>,
+  answers: string[],
+): Promise<Ending> {
   for (const session of [first, second]) await session.query('select pg_advisory_unlock_all()')
-  return { answers, rows: await readRows(observer), broken: await findBroken(observer) }
+  return { answers, rows: await scene.readRows(observer), broken: await scene.findBroken(observer) }
 }
 
-async function answerOf(act: Act, db: Database): Promise<string> {
+async function answerOf(act: Pick<Act<string>, 'run'>, db: Database): Promise<string> {
   try {
     return withoutChance(JSON.stringify(await act.run(db)) ?? 'nothing')
   } catch (error) {
@@ -89,7 +92,7 @@ async function answerOf(act: Act, db: Database): Promise<string> {
 /** Whether the act waits for the first session; false when it ends without. */
 async function waits(
   done: Promise<unknown>,
-  { first, second, observer }: Sessions,
+  { first, second, observer }: Pick<Stage<never>, 'first' | 'second' | 'observer'>,
 ): Promise<boolean> {
   let isDone = false
   void done.then(() => (isDone = true))

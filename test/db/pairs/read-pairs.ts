@@ -4,16 +4,14 @@ import { readFile } from 'node:fs/promises'
 export const reactions = ['waits', 'goes on', 'skips', 'is refused'] as const
 export type Reaction = (typeof reactions)[number]
 
-const heading = '## Two statements on one row'
-
 /**
- * Reads the documentation's table of the pairs that meet.
+ * Reads the documentation's table of the pairs that meet, which stands below a heading.
  * @returns what the second one does, by `first × second`
  * @throws when the table says two things of one pair, or a word that is none
  */
-export async function readPairs(file: string): Promise<Map<string, Reaction>> {
-  const [, section = ''] = (await readFile(file, 'utf8')).split(heading)
-  const [table = ''] = section.split('\n## ')
+export async function readPairs(file: string, heading: string): Promise<Map<string, Reaction>> {
+  const [, section = ''] = (await readFile(file, 'utf8')).split(`\n${heading}\n`)
+  const [table = ''] = section.split(/\n##+ /)
   const pairs = new Map<string, Reaction>()
   for (const line of table
     .split('\n')

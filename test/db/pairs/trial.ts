@@ -1,13 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
-import { acts, type Act } from './acts.ts'
-import type { Fixture } from './fixture.ts'
-import { inOrder, race, type Ending, type RaceEnding, type Sessions } from './race.ts'
+import { inOrder, race, type Ending, type RaceEnding, type Stage } from './race.ts'
 import type { Reaction } from './read-pairs.ts'
+import type { Act } from './scene.ts'
 
 /** Two acts in their order, with everything that one after the other leaves. */
-interface Pair {
+interface Pair<Fixture extends string> {
   readonly fixture: Fixture
-  readonly acts: [Act, Act]
+  readonly acts: [Act<Fixture>, Act<Fixture>]
   /** Nothing done. */
   readonly before: Ending
   /** Only the first one done, and only the second one. */
@@ -15,13 +14,13 @@ interface Pair {
 }
 
 /** Tries pairs of acts on rows of its own. */
-export class PairTrial {
-  readonly #sessions: Sessions
+export class PairTrial<Fixture extends string> {
+  readonly #stage: Stage<Fixture>
   readonly #alone = new Map<string, Ending>()
   races = 0
 
-  constructor(sessions: Sessions) {
-    this.#sessions = sessions
+  constructor(stage: Stage<Fixture>) {
+    this.#stage = stage
   }
 
   /** @param expected what the second one does; it has nothing to do with the first one unless given @returns what is wrong */
@@ -29,12 +28,13 @@ export class PairTrial {
     names: { first: string; second: string },
     expected: Reaction | undefined,
   ): Promise<string[]> {
-    const pair: [Act, Act] = [acts[names.first] as Act, acts[names.second] as Act]
+    const { acts } = this.#stage.scene
+    const pair = [acts[names.first], acts[names.second]] as [Act<Fixture>, Act<Fixture>]
     const problems: string[] = []
     const seen = new Set<Reaction>()
-    for (const fixture of fixturesOf(pair)) {
+    for (const fixture of this.#fixturesOf(pair)) {
       const found: string[] = []
-      const about: Pair = {
+      const about: Pair<Fixture> = {
         fixture,
         acts: pair,
         before: await this.#doAlone(fixture, undefined),
@@ -49,10 +49,14 @@ export class PairTrial {
     return problems
   }
 
-  async #examineMeeting(pair: Pair, expected: Reaction, problems: string[]): Promise<Reaction> {
+  async #examineMeeting(
+    pair: Pair<Fixture>,
+    expected: Reaction,
+    problems: string[],
+  ): Promise<Reaction> {
     const { fixture, before, alone } = pair
-    const forwards = await inOrder(this.#sessions, fixture, pair.acts)
-    const backwards = reverse(await inOrder(this.#sessions, fixture, reversed(pair.acts)))
+    const forwards = await inOrder(this.#stage, fixture, pair.acts)
+    const backwards = reverse(await inOrder(this.#stage, fixture, reversed(pair.acts)))
     const isInOrder = (ending: Ending): boolean =>
       isSame(ending, forwards) || isSame(ending, backwards)
     const committed = await this.#race(pair, Infinity, 'commit', problems)
@@ -68,7 +72,7 @@ export class PairTrial {
     const mayPassBy = expected === 'skips' || expected === 'is refused'
     if (mayPassBy ? !isPassedBy : !isAsAlone) tell('after it was undone', undone)
     // In one fixture: what comes in between is the same in the others.
-    const last = fixture === fixturesOf(pair.acts)[0] ? committed.statements : 0
+    const last = fixture === this.#fixturesOf(pair.acts)[0] ? committed.statements : 0
     for (let held = 1; held < last; held++) {
       const ending = await this.#race(pair, held, 'commit', problems)
       if (!isInOrder(ending)) tell(`held after ${held} statements`, ending)
@@ -78,7 +82,7 @@ export class PairTrial {
   }
 
   /** Each does what it does alone, so the rows are those before with both their changes. */
-  async #examineApart(pair: Pair, problems: string[]): Promise<void> {
+  async #examineApart(pair: Pair<Fixture>, problems: string[]): Promise<void> {
     const { before, alone } = pair
     const ending = await this.#race(pair, Infinity, 'commit', problems)
     if (ending.hasWaited) problems.push('it waits, and is not in the table')
@@ -96,37 +100,38 @@ export class PairTrial {
   }
 
   async #race(
-    { fixture, acts: [first, second] }: Pair,
+    { fixture, acts: [first, second] }: Pair<Fixture>,
     heldAfter: number,
     ending: 'commit' | 'rollback',
     problems: string[],
   ): Promise<RaceEnding> {
     this.races++
-    const ended = await race(this.#sessions, fixture, { acts: [first, second], heldAfter, ending })
+    const ended = await race(this.#stage, fixture, { acts: [first, second], heldAfter, ending })
     problems.push(...ended.broken)
     return ended
   }
 
-  async #doAlone(fixture: Fixture, act: Act | undefined): Promise<Ending> {
-    const key = `${fixture} ${Object.values(acts).findIndex(one => one === act)}`
+  async #doAlone(fixture: Fixture, act: Act<Fixture> | undefined): Promise<Ending> {
+    const key = `${fixture} ${Object.values(this.#stage.scene.acts).findIndex(one => one === act)}`
     const known = this.#alone.get(key)
     if (known) return known
-    const ending = await inOrder(this.#sessions, fixture, act ? [act] : [])
+    const ending = await inOrder(this.#stage, fixture, act ? [act] : [])
     this.#alone.set(key, ending)
     return ending
   }
-}
 
-/** Those in which one or the other does something. */
-function fixturesOf(pair: [Act, Act]): Fixture[] {
-  return [...new Set(pair.flatMap(({ fixtures = ['busy'] }) => fixtures))]
+  /** Those in which one or the other does something. */
+  #fixturesOf(pair: readonly Act<Fixture>[]): Fixture[] {
+    const { usual } = this.#stage.scene
+    return [...new Set(pair.flatMap(({ fixtures = [usual] }) => fixtures))]
+  }
 }
 
 function isSame(one: Ending, other: Ending): boolean {
   return isDeepStrictEqual(one.rows, other.rows) && isDeepStrictEqual(one.answers, other.answers)
 }
 
-function reversed([first, second]: [Act, Act]): [Act, Act] {
+function reversed<Item>([first, second]: [Item, Item]): [Item, Item] {
   return [second, first]
 }
 
