@@ -18,7 +18,7 @@ const pieceBytes = 2 ** 18
  * the database, and each byte costs a database's work: for small set-ups.
  */
 export class DatabaseStore implements Store {
-  readonly description = "the cluster's database"
+  readonly description = 'database of the cluster'
   readonly #objects: LargeObjects
 
   constructor(objects: LargeObjects) {
