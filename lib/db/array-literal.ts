@@ -1,23 +1,25 @@
 /**
  * An array as PostgreSQL reads it, for one column of many rows: the driver's own way looks at each value four times. One
  * without any value is null, which `unnest` beside others fills up with nulls.
- * @param values numbers, and texts of any kind
+ * @param valueOf gives a row's value: a number, or a text of any kind
  */
-export function arrayLiteral(
-  values: readonly (string | number | null | undefined)[],
+export function arrayLiteral<Row>(
+  rows: readonly Row[],
+  valueOf: (row: Row) => string | number | null | undefined,
 ): string | null {
-  let text = ''
   let hasValue = false
-  for (const value of values) {
-    if (text !== '') text += ','
-    if (value === null || value === undefined) {
-      text += 'NULL'
-      continue
-    }
+  const texts = rows.map(row => {
+    const value = valueOf(row)
+    if (value === null || value === undefined) return 'NULL'
     hasValue = true
-    text += typeof value === 'number' ? value : quote(value)
-  }
-  return hasValue ? `{${text}}` : null
+    return typeof value === 'number' || isPlain(value) ? value : quote(value)
+  })
+  return hasValue ? `{${texts.join(',')}}` : null
+}
+
+/** Numbers and uuids, of which there are most. */
+function isPlain(text: string): boolean {
+  return /^[\d-][\da-f-]*$/.test(text)
 }
 
 const doubleQuote = 0x22

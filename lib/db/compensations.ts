@@ -18,6 +18,8 @@ const largestCopy = 4000
  * Queues a compensation for each of these runs, which the incarnation has just lost, that leaves something to undo or
  * on-failure steps to run. A run that was a compensation itself leaves what neither it nor the ones before it began.
  *
+ * All that is known of a lost run was written while it ran: no step of it is recorded with an ending.
+ *
  * Runs in the transaction that declares the incarnation lost. Nobody else touches these rows then: the incarnation's
  * row is locked, so its own server writes no steps any more, and the records of the runs before it never change. The
  * unique index on `compensates` would refuse a second compensation of one run.
@@ -44,7 +46,7 @@ export async function queueCompensations(
         select chain.lost, s.phase, s.position,
           s.undo_once = 'finished' and s.state = 'succeeded'
             or s.undo_once = 'begun' and s.state <> 'skipped' as is_undoable
-        from chain join ${t.step} as s on s.request_id = chain.id
+        from chain join ${t.stepRecord} as s on s.request_id = chain.id
       ), left_over as (
         select lost, position from recorded where phase = 'step' and is_undoable
         except
@@ -107,7 +109,7 @@ export async function readLostRuns(
           select coalesce(json_agg(json_build_object(
             'phase', phase, 'position', position, 'name', name, 'state', state, 'undoOnce', undo_once,
             'error', error ->> 'message', 'output', output) order by phase, position), '[]')
-          from ${t.step}
+          from ${t.stepRecord}
           where request_id in (select c.id from chain as c where c.compensation = chain.compensation)
         ) as steps
       from chain

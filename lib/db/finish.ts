@@ -7,14 +7,15 @@ import { confirmation } from './replication-warning.ts'
 export interface Finish extends Ending {
   readonly id: string
   readonly token: string
-  /** The record of its last step, of which nothing has been written yet; it becomes durable with the ending. */
+  /** The record of its last step, of which nothing has been written yet; it becomes durable with the ending, in its row. */
   readonly lastStep?: StepRecord | undefined
 }
 
 /**
- * Moves runs from `running` to `finished`, any number in one statement, and records their last steps. Only rows that
- * still belong to this incarnation and carry the run's token are moved, and only while the incarnation is alive; what is
- * not moved here leaves no step either. Nothing else has written such a step, so that its row cannot be there yet.
+ * Moves runs from `running` to `finished`, any number in one statement; the records of their last steps are in the same
+ * rows. Only rows that still belong to this incarnation and carry the run's token are moved, and only while the
+ * incarnation is alive; what is not moved here leaves no step either. Nothing else has written such a step, so that the
+ * view `step` shows it once.
  *
  * Who else may touch these rows at the same time:
  * - declareLost of this incarnation: both lock the incarnation's row first, so one of them comes first; if
@@ -65,53 +66,50 @@ async function moveToFinished(
     text: `
       with me as materialized (
         select id from ${t.incarnation} where id = $1 and state = 'alive' for share
-      ), ended as materialized (
-        select *
-        from unnest($2::bigint[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
-            $8::smallint[], $9::text[], $10::text[], $11::text[], $12::float8[], $13::float8[], $14::integer[], $15::text[], $16::text[])
-          as e (id, token, outcome, reason, error, result,
-            position, name, kind, state, started_ms, finished_ms, exit_code, step_error, output)
       ), gone as (
-        delete from ${t.running} as r using me, ended
-        where r.id = ended.id and r.token = ended.token and r.incarnation = me.id
-        returning r.id, r.started_at
-      ), recorded as (
-        insert into ${t.step}
-          (request_id, phase, position, name, kind, state, started_at, finished_at, exit_code, error, output)
-        select gone.id, 'step', position, name, kind, state,
-          gone.started_at + started_ms * interval '1 ms', gone.started_at + finished_ms * interval '1 ms',
-          exit_code, step_error::jsonb,
-          case when state = 'succeeded' then coalesce(output, result)::jsonb end
-        from gone join ended using (id)
-        where name is not null
+        delete from ${t.running} as r
+        using me, unnest($2::bigint[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
+            $8::smallint[], $9::text[], $10::text[], $11::text[], $12::float8[], $13::real[], $14::integer[], $15::text[], $16::text[])
+          as e (id, token, outcome, reason, error, result,
+            position, name, kind, state, started_ms, took_ms, exit_code, step_error, output)
+        where r.id = e.id and r.token = e.token and r.incarnation = me.id
+        returning r.started_at, e.*
       ), moved as (
-        insert into ${t.finished} (id, outcome, reason, error, result, incarnation, started_at)
-        select gone.id, outcome, reason, error::jsonb, result::jsonb, $1, gone.started_at
-        from gone join ended using (id)
+        insert into ${t.finished} (id, outcome, reason, error, result, incarnation, started_at,
+          last_position, last_name, last_kind, last_state, last_started_ms, last_took_ms, last_exit_code, last_error, last_output)
+        select id, outcome, reason, error::jsonb, result::jsonb, $1, started_at,
+          position, name, kind, state, started_ms, took_ms, exit_code, step_error::jsonb, output::jsonb
+        from gone
         returning 1
       )
       select count(*)::integer as moved from moved`,
     values: [
       incarnation,
-      arrayLiteral(runs.map(run => run.id)),
-      arrayLiteral(runs.map(run => run.token)),
-      arrayLiteral(runs.map(run => run.outcome)),
-      arrayLiteral(runs.map(run => run.reason)),
-      arrayLiteral(runs.map(run => run.error)),
-      arrayLiteral(runs.map(run => run.result)),
-      arrayLiteral(runs.map(run => run.lastStep?.position)),
-      arrayLiteral(runs.map(run => run.lastStep?.name)),
-      arrayLiteral(runs.map(run => run.lastStep?.kind)),
-      arrayLiteral(runs.map(run => run.lastStep?.state)),
-      arrayLiteral(runs.map(run => run.lastStep?.startedMs)),
-      arrayLiteral(runs.map(run => run.lastStep?.finishedMs)),
-      arrayLiteral(runs.map(run => run.lastStep?.exitCode)),
-      arrayLiteral(runs.map(run => run.lastStep?.error)),
-      // Most often it is the result, which need not be sent twice.
+      arrayLiteral(runs, run => run.id),
+      arrayLiteral(runs, run => run.token),
+      arrayLiteral(runs, run => run.outcome),
+      arrayLiteral(runs, run => run.reason),
+      arrayLiteral(runs, run => run.error),
+      arrayLiteral(runs, run => run.result),
+      arrayLiteral(runs, ({ lastStep }) => lastStep?.position),
+      arrayLiteral(runs, ({ lastStep }) => lastStep?.name),
+      arrayLiteral(runs, ({ lastStep }) => lastStep?.kind),
+      // Most often the step ended as the run did, and its output is the result: then they need not be sent twice.
+      arrayLiteral(runs, ({ lastStep, outcome }) => unless(outcome, lastStep?.state)),
+      arrayLiteral(runs, ({ lastStep }) => lastStep?.startedMs),
       arrayLiteral(
-        runs.map(run => (run.lastStep?.output === run.result ? null : run.lastStep?.output)),
+        runs,
+        ({ lastStep }) => lastStep && (lastStep.finishedMs ?? 0) - (lastStep.startedMs ?? 0),
       ),
+      arrayLiteral(runs, ({ lastStep }) => lastStep?.exitCode),
+      arrayLiteral(runs, ({ lastStep }) => lastStep?.error),
+      arrayLiteral(runs, ({ lastStep, result }) => unless(result, lastStep?.output)),
     ],
   })
   return rows[0]?.moved ?? 0
+}
+
+/** The value, if it is another one. */
+function unless<Value>(usual: Value, value: Value | undefined): Value | undefined {
+  return value === usual ? undefined : value
 }

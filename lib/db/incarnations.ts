@@ -260,7 +260,7 @@ export async function declareLost(
     const ids = failed.rows.map(row => row.id)
     await client.query({
       text: `
-        update ${t.step} set state = 'failed', finished_at = clock_timestamp(), error = $2::jsonb
+        update ${t.stepRecord} set state = 'failed', finished_at = clock_timestamp(), error = $2::jsonb
         where request_id = any ($1::bigint[]) and state = 'running'`,
       values: [ids, error],
     })

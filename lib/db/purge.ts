@@ -29,7 +29,7 @@ async function purgeSome(db: Database, ageMs: number): Promise<number> {
       ), logs as (
         delete from ${t.log} using old where request_id = old.id
       ), steps as (
-        delete from ${t.step} using old where request_id = old.id
+        delete from ${t.stepRecord} using old where request_id = old.id
       ), uses as (
         delete from ${t.versionUse} using old where request_id = old.id
       ), rooms as (

@@ -61,8 +61,8 @@ export async function enqueueBatch(
 }
 
 /** Unlike `unnest`, the function wants nulls for each row. */
-function columnOf(values: Parameters<typeof arrayLiteral>[0]): string {
-  return arrayLiteral(values) ?? `{${'NULL,'.repeat(values.length - 1)}NULL}`
+function columnOf(values: readonly (string | number | null | undefined)[]): string {
+  return arrayLiteral(values, value => value) ?? `{${'NULL,'.repeat(values.length - 1)}NULL}`
 }
 
 interface EnqueuedRow {

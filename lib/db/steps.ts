@@ -22,7 +22,7 @@ export async function writeSteps(
       with me as materialized (
         select id from ${t.incarnation} where id = $1 and state = 'alive' for share
       )
-      insert into ${t.step} as s
+      insert into ${t.stepRecord}
         (request_id, phase, position, name, kind, state, undo_once,
           started_at, finished_at, exit_code, error, output)
       select r.request_id, r.phase, r.position, r.name, r.kind, r.state, r.undo_once,
@@ -41,18 +41,18 @@ export async function writeSteps(
         where excluded.state <> 'running'`,
     values: [
       incarnation,
-      arrayLiteral(records.map(record => record.requestId)),
-      arrayLiteral(records.map(record => record.phase)),
-      arrayLiteral(records.map(record => record.position)),
-      arrayLiteral(records.map(record => record.name)),
-      arrayLiteral(records.map(record => record.kind)),
-      arrayLiteral(records.map(record => record.state)),
-      arrayLiteral(records.map(record => record.startedMs)),
-      arrayLiteral(records.map(record => record.finishedMs)),
-      arrayLiteral(records.map(record => record.exitCode)),
-      arrayLiteral(records.map(record => record.error)),
-      arrayLiteral(records.map(record => record.output)),
-      arrayLiteral(records.map(record => record.undoOnce)),
+      arrayLiteral(records, record => record.requestId),
+      arrayLiteral(records, record => record.phase),
+      arrayLiteral(records, record => record.position),
+      arrayLiteral(records, record => record.name),
+      arrayLiteral(records, record => record.kind),
+      arrayLiteral(records, record => record.state),
+      arrayLiteral(records, record => record.startedMs),
+      arrayLiteral(records, record => record.finishedMs),
+      arrayLiteral(records, record => record.exitCode),
+      arrayLiteral(records, record => record.error),
+      arrayLiteral(records, record => record.output),
+      arrayLiteral(records, record => record.undoOnce),
     ],
   })
 }

@@ -18,7 +18,9 @@ export interface Tables {
   readonly queue: string
   readonly running: string
   readonly finished: string
+  /** Of all steps. */
   readonly step: string
+  readonly stepRecord: string
   readonly log: string
   readonly requestStatus: string
   readonly enqueueBatch: string
@@ -73,6 +75,7 @@ export function tablesOf(schema: string): Tables {
     running: name('running'),
     finished: name('finished'),
     step: name('step'),
+    stepRecord: name('step_record'),
     log: name('log'),
     requestStatus: name('request_status'),
     enqueueBatch: name('enqueue_batch'),

@@ -163,6 +163,15 @@ t.test(
   },
 )
 
+t.test('a step may have succeeded in a run that has failed', async t => {
+  const { db, server, run } = await openRun(t)
+  const failed = { outcome: 'failed', reason: 'step_failed', error: '{}', result: null } as const
+  const lastStep = stepRecord(run.id, { state: 'succeeded', finishedMs: 3, output: '[2]' })
+  await finish(db, server, [{ ...success(run), ...failed, lastStep }])
+  const record = await getRequest(db, run.id)
+  t.match(record, { outcome: 'failed', steps: [{ state: 'succeeded', error: null, output: [2] }] })
+})
+
 t.test('a run that is not moved leaves no step', async t => {
   const { db, server, run } = await openRun(t)
   const lastStep = stepRecord(run.id, { state: 'succeeded' })

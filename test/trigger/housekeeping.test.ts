@@ -23,7 +23,7 @@ async function insertFinished(count: number, daysAgo: number): Promise<void> {
      ), logged as (
        insert into cluster_worker.log (request_id, seq, stream, text) select id, 1, 'log', 'x' from made
      ), done as (
-       insert into cluster_worker.step (request_id, phase, position, name, kind, state)
+       insert into cluster_worker.step_record (request_id, phase, position, name, kind, state)
        select id, 'step', 0, 'a', 'function', 'succeeded' from made
      )
      insert into cluster_worker.finished (id, outcome, finished_at)

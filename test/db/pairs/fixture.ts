@@ -39,7 +39,7 @@ const tables = [
   'queue',
   'running',
   'finished',
-  'step',
+  'step_record',
   'log',
   'era',
 ].map(table => `${t.schema}.${table}`)
@@ -74,7 +74,7 @@ export async function layOut(session: Client, fixture: Fixture): Promise<void> {
     `insert into ${t.scheduled} (id, lane, priority, input, run_at) values (3, 1, 0, '{}', now() - interval '1 s')`,
     `insert into ${t.finished} (id, outcome, reason, finished_at) values
       (4, 'succeeded', null, now() - interval '1 day'), (5, 'failed', 'server_lost', now() - interval '1 day')`,
-    `insert into ${t.step} (request_id, phase, position, name, kind, state, undo_once) values
+    `insert into ${t.stepRecord} (request_id, phase, position, name, kind, state, undo_once) values
       (1, 'step', 0, 'first', 'function', 'succeeded', 'finished'),
       (4, 'step', 0, 'first', 'function', 'succeeded', null),
       (5, 'step', 0, 'first', 'function', 'succeeded', 'finished')`,

@@ -34,7 +34,7 @@ export const claimMutants: readonly Mutant[] = [
     seen: ['janus#1470', 'relay-rs#22'],
     file,
     find: `) as locked
-        limit $3`,
+      limit $3`,
     replace: ') as locked',
     test: 'test/db/claim-plans.test.ts',
     subtest: 'no plan makes a claim take more than asked, or anything twice',
@@ -74,7 +74,7 @@ export const claimMutants: readonly Mutant[] = [
     story: 'what is claimed in advance waits in a server that may die, instead of in the queue',
     seen: ['graphile/worker#352'],
     file: claimer,
-    find: 'Math.min(freeSlots(), largestClaim)',
+    find: 'Math.min(this.#free, largestClaim)',
     replace: 'largestClaim',
     test: 'test/loop/claimer.test.ts',
     subtest: 'claims as many as there are slots, and says when to look again',
