@@ -58,7 +58,7 @@ async function begin(url: string): Promise<string> {
 /** Each turn claims with a token of its own, and finishes what the token took. */
 async function writeScript(incarnation: string): Promise<string> {
   const recorder = new Recorder()
-  await claim(recorder, { incarnation, lanes: [], limit: batch, token: '' })
+  await claim(recorder, { incarnation, lanes: [0], limit: batch, token: '' })
   await finish(recorder, incarnation, [])
   const [claimText = '', finishText = ''] = recorder.texts
   const token = `md5(:client_id || '/' || :turn)::uuid`

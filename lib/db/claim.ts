@@ -2,6 +2,7 @@ import type { LostRun } from '../base/record.ts'
 import { readLostRuns } from './compensations.ts'
 import type { Database } from './database.ts'
 import { confirmation } from './replication-warning.ts'
+import type { Tables } from './tables.ts'
 
 /** A request that this server has claimed and must now run. */
 export interface Claimed {
@@ -35,6 +36,9 @@ export interface ClaimPlace {
 /** Before all requests: no priority is so high. */
 const beginning: ClaimPlace = { rank: -40_000, id: '0' }
 
+/** Behind all requests. */
+const end: ClaimPlace = { rank: 40_000, id: '0' }
+
 /**
  * Moves the next requests from `queue` to `running`, in one statement. A claim is a start: a row can be
  * deleted from the queue only once, so no request is started twice.
@@ -50,8 +54,8 @@ const beginning: ClaimPlace = { rank: -40_000, id: '0' }
  *   the declaration sees its rows, or the claim waits, finds the incarnation lost and takes nothing
  * - suspending its node: the same lock decides, so that after the suspension has committed nothing is taken
  *
- * `wanted` looks, without locks, in which lanes the next requests are, and `taken` locks as many as that in
- * each; so no more rows are locked than are taken, with one lane or with a hundred. The other lanes are reached
+ * With several lanes, `next` looks, without locks, in which of them the next requests are, and `taken` locks as many as
+ * that in each; so no more rows are locked than are taken, with one lane or with a hundred. The other lanes are reached
  * only when somebody else holds rows of those: a transaction that stays open must not hold up everything. Each
  * step is a materialized CTE: joined into one, some plans run the limited part more than once and take more than
  * asked.
@@ -63,59 +67,18 @@ const beginning: ClaimPlace = { rank: -40_000, id: '0' }
  * queue. Its place does not change, because a row of the queue is never updated.
  */
 export async function claim(db: Database, options: ClaimOptions): Promise<Claimed[]> {
-  const { t } = db
   const { incarnation, lanes, limit, token, after } = options
   const places = lanes.map(lane => after?.get(lane) ?? beginning)
-  const { rows } = await db.query<Claimed>({
-    name: `${db.schema}.claim`,
-    text: `
-      with me as materialized (
-        select id from ${t.incarnation} where id = $1 and state = 'alive' and accepting for share
-      ), served as materialized (
-        select * from unnest($2::integer[], $5::integer[], $6::bigint[]) as s (lane, rank, id)
-      ), wanted as materialized (
-        select lane, count(*) as amount
-        from (
-          select first.lane
-          from me, served
-          cross join lateral (
-            select lane, -priority::integer as rank, id from ${t.queue}
-            where lane = served.lane and (-priority::integer, id) > (served.rank, served.id)
-            order by -priority::integer, id limit $3
-          ) as first
-          order by first.rank, first.id limit $3
-        ) as next
-        group by lane
-      ), taken as materialized (
-        select locked.place
-        from (
-          select lane, rank, id, amount from wanted join served using (lane)
-          union all
-          select lane, rank, served.id, $3 from me, served
-          where lane not in (select lane from wanted)
-        ) as wanted_first
-        cross join lateral (
-          select ctid as place from ${t.queue}
-          where lane = wanted_first.lane
-            and (-priority::integer, id) > (wanted_first.rank, wanted_first.id)
-          order by -priority::integer, id limit wanted_first.amount
-          for update skip locked
-        ) as locked
-        limit $3
-      ), claimed as (
-        delete from ${t.queue} as q where ctid = any (array(select place from taken))
-        returning q.id, q.lane, q.priority, q.input
-      ), started as (
-        insert into ${t.running} (id, incarnation, token)
-        select id, $1, $4 from claimed
-        returning id
-      )
-      select claimed.id, claimed.lane, -claimed.priority::integer as rank, claimed.input
-      from claimed
-      join started using (id)
-      order by rank, claimed.id`,
-    values: [incarnation, lanes, limit, token, places.map(p => p.rank), places.map(p => p.id)],
-  })
+  const values = [incarnation, lanes, limit, token, places.map(p => p.rank), places.map(p => p.id)]
+  const { rows } = await db.query<Claimed>(
+    lanes.length === 1
+      ? { name: `${db.schema}.claim_lane`, text: claimOfLane(db.t), values }
+      : {
+          name: `${db.schema}.claim`,
+          text: claimOfLanes(db.t),
+          values: [...values, Math.ceil((2 * limit) / (lanes.length || 1))],
+        },
+  )
   const incomplete = rows.filter(row => row.input === null).map(row => row.id)
   if (incomplete.length === 0) return rows
   const read = await readRest(db, incomplete)
@@ -125,6 +88,81 @@ export async function claim(db: Database, options: ClaimOptions): Promise<Claime
     rank,
     ...(read.get(id) ?? { input }),
   }))
+}
+
+/** With one lane there is nothing to choose. */
+function claimOfLane(t: Tables): string {
+  return claimText(t, { wanted: 'select *, $3::integer as amount from me, served' })
+}
+
+/**
+ * `near` looks at a few of each lane, `last` is a place before which there are enough, and so `next` need not look
+ * beyond it.
+ */
+function claimOfLanes(t: Tables): string {
+  const some = `
+    select -priority::integer as rank, id from ${t.queue}
+    where lane = served.lane and (-priority::integer, id) > (served.rank, served.id)`
+  const order = 'order by -priority::integer, id'
+  const prepared = `
+    near as materialized (
+      select first.rank, first.id
+      from me, served cross join lateral (${some} ${order} limit $7) as first
+    ), last as materialized (
+      (select rank, id from near order by rank, id offset $3 - 1 limit 1)
+      union all
+      select ${end.rank}, ${end.id} from me
+      order by rank, id limit 1
+    ), next as materialized (
+      select lane, count(*) as amount
+      from (
+        select served.lane
+        from last, served
+        cross join lateral (
+          ${some} and (-priority::integer, id) <= (last.rank, last.id) ${order} limit $3
+        ) as first
+        order by first.rank, first.id limit $3
+      ) as first_of_all
+      group by lane
+    ),`
+  const wanted = `
+    select lane, rank, id, amount from next join served using (lane)
+    union all
+    select lane, rank, served.id, $3 from me, served
+    where lane not in (select lane from next)`
+  return claimText(t, { prepared, wanted })
+}
+
+/** @param parts.wanted how many of which lane are locked, and behind which place; `prepared` is what it is made of */
+function claimText(
+  t: Tables,
+  { prepared = '', wanted }: { prepared?: string; wanted: string },
+): string {
+  return `
+    with me as materialized (
+      select id as incarnation from ${t.incarnation} where id = $1 and state = 'alive' and accepting for share
+    ), served as materialized (
+      select * from unnest($2::integer[], $5::integer[], $6::bigint[]) as s (lane, rank, id)
+    ), ${prepared}
+    taken as materialized (
+      select locked.place
+      from (${wanted}) as wanted
+      cross join lateral (
+        select ctid as place from ${t.queue}
+        where lane = wanted.lane
+          and (-priority::integer, id) > (wanted.rank, wanted.id)
+        order by -priority::integer, id limit wanted.amount
+        for update skip locked
+      ) as locked
+      limit $3
+    ), claimed as (
+      delete from ${t.queue} as q where ctid = any (array(select place from taken))
+      returning q.id, q.lane, q.priority, q.input
+    ), started as (
+      insert into ${t.running} (id, incarnation, token)
+      select id, $1, $4 from claimed
+    )
+    select id, lane, -priority::integer as rank, input from claimed order by rank, id`
 }
 
 /** What the queue's narrow rows leave out. Nobody changes it any more. */

@@ -69,6 +69,17 @@ t.test('takes the highest priority first, then the smallest id, over all its lan
   t.same(order, [...high, ...plain, ...more, ...low])
 })
 
+t.test('takes what is next over many lanes, also when one lane has most of it', async t => {
+  const { db } = await openRooms(t)
+  const server = await addServer(db)
+  const lanes: number[] = []
+  for (let index = 0; index < 20; index++) lanes.push(await addLane(db, `lane-${index}`))
+  const ids = await addRequests(db, { lane: lanes[7] as number, count: 30 })
+  for (const lane of lanes) ids.push(...(await addRequests(db, { lane, count: 3 })))
+  for (let from = 0; from < ids.length; from += 25)
+    t.same(idsOf(await take(db, server, lanes, 25)), ids.slice(from, from + 25))
+})
+
 t.test('takes from the given lanes only', async t => {
   const { db } = await openRooms(t)
   const [mine, foreign] = [await addLane(db, 'mine'), await addLane(db, 'foreign')]
