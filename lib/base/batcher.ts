@@ -31,6 +31,7 @@ export class Batcher<Item, Answer> {
   readonly #options: BatcherOptions<Item, Answer>
   #waiting: Waiting<Item, Answer>[] = []
   #writing = 0
+  #isDue = false
 
   constructor(options: BatcherOptions<Item, Answer>) {
     this.#options = options
@@ -40,20 +41,32 @@ export class Batcher<Item, Answer> {
   add(item: Item): Promise<Answer> {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>()
     this.#waiting.push({ item, resolve, reject })
-    if (this.#mayWrite()) void this.#writeAll()
+    if (this.#isFull()) this.#writeFull()
+    else if (this.#writing === 0 && !this.#isDue) {
+      // What the same turn of the event loop adds goes out together.
+      this.#isDue = true
+      setImmediate(() => this.#writeSoon())
+    }
     return promise
   }
 
+  #isFull(): boolean {
+    return this.#waiting.length >= this.#options.largest
+  }
+
+  #writeFull(): void {
+    const { atOnce = 1 } = this.#options
+    if (this.#writing < atOnce) void this.#writeAll()
+  }
+
   /** A batch that is not full waits for the write that is under way, and grows. */
-  #mayWrite(): boolean {
-    const { largest, atOnce = 1 } = this.#options
-    return this.#writing === 0 || (this.#writing < atOnce && this.#waiting.length >= largest)
+  #writeSoon(): void {
+    this.#isDue = false
+    if (this.#writing === 0) void this.#writeAll()
   }
 
   async #writeAll(): Promise<void> {
     this.#writing++
-    // What the same turn of the event loop adds goes out together.
-    if (this.#waiting.length < this.#options.largest) await Promise.resolve()
     while (this.#isMyTurn()) await this.#writeBatch(this.#waiting.splice(0, this.#options.largest))
     this.#writing--
   }
@@ -61,7 +74,7 @@ export class Batcher<Item, Answer> {
   /** What is less than a full batch is left to the last write that is under way. */
   #isMyTurn(): boolean {
     const { length } = this.#waiting
-    return length > 0 && (this.#writing === 1 || length >= this.#options.largest)
+    return length > 0 && (this.#writing === 1 || this.#isFull())
   }
 
   async #writeBatch(batch: Waiting<Item, Answer>[]): Promise<void> {

@@ -1,7 +1,9 @@
-import { setImmediate } from 'node:timers/promises'
 import { jitter } from './random.ts'
 
-/** What one pass asks for: the next pass after so many milliseconds, or only when somebody calls `wake`. */
+/**
+ * What one pass asks for: the next pass after so many milliseconds, or only when somebody calls `wake`. One that asks for
+ * the next at once must have waited for something itself, so that others get their turn.
+ */
 export type NextPass = number | 'when woken'
 
 export interface LoopOptions {
@@ -62,9 +64,8 @@ export class Loop {
   }
 
   async #pause(next: NextPass): Promise<void> {
-    if (this.#woken || this.#stopped) return
     // A timer would wait for a millisecond.
-    if (next === 0) return setImmediate()
+    if (this.#woken || this.#stopped || next === 0) return
     const { promise, resolve } = Promise.withResolvers<void>()
     const timer = next === 'when woken' ? undefined : setTimeout(resolve, next)
     this.#endPause = resolve

@@ -27,6 +27,11 @@ export class ClaimCursor {
     this.#options = options
   }
 
+  /** Whether the last claim was a full one. */
+  get isBehind(): boolean {
+    return this.#after.size > 0
+  }
+
   /** There may be requests before the cursor. */
   rewind(): void {
     this.#isNewThere = true
@@ -42,18 +47,30 @@ export class ClaimCursor {
     work: (after: ReadonlyMap<number, ClaimPlace>) => Promise<Claimed[]>,
   ): Promise<{ claimed: Claimed[]; mayBeMore: boolean }> {
     const { clock } = this.#options
-    if (this.#isBackDue()) this.#after.clear()
-    const isFromBeginning = this.#after.size === 0
+    if (this.#isBackDue()) this.#after = new Map()
+    const after = this.#after
+    const isFromBeginning = after.size === 0
     const askedAt = clock()
     if (isFromBeginning) {
       this.#begunAt = askedAt
       this.#isNewThere = false
     }
-    const claimed = await work(this.#after)
+    const claimed = await work(after)
     if (isFromBeginning) this.#tookMs = clock() - askedAt
-    if (claimed.length < limit) this.#after.clear()
-    else for (const { lane, rank, id } of claimed) this.#after.set(lane, { rank, id })
+    // Where claims have gone back to the beginning meanwhile, this one no longer says where they are.
+    if (after === this.#after) this.#move(claimed, limit)
     return { claimed, mayBeMore: claimed.length === limit || !isFromBeginning }
+  }
+
+  #move(claimed: readonly Claimed[], limit: number): void {
+    if (claimed.length < limit) {
+      this.#after = new Map()
+      return
+    }
+    const last = new Map(claimed.map(({ lane, rank, id }) => [lane, { rank, id }]))
+    // Of two claims at the same time, the one that took what comes first may be answered last.
+    for (const [lane, place] of last)
+      if (isBehind(place, this.#after.get(lane))) this.#after.set(lane, place)
   }
 
   #isBackDue(): boolean {
@@ -61,4 +78,9 @@ export class ClaimCursor {
     const sinceMs = clock() - this.#begunAt
     return sinceMs >= longestMs || (this.#isNewThere && sinceMs >= this.#tookMs / beginningPart)
   }
+}
+
+function isBehind(place: ClaimPlace, other: ClaimPlace | undefined): boolean {
+  if (!other || place.rank !== other.rank) return !other || place.rank > other.rank
+  return BigInt(place.id) > BigInt(other.id)
 }

@@ -17,7 +17,7 @@ export interface ClaimerOptions {
 }
 
 /** How many requests one claim takes at the most, so that the statement stays short. */
-const largestClaim = 500
+const largestClaim = 1000
 
 /**
  * How long the token of a claim whose answer was lost is read back, in milliseconds: the database may still be about
@@ -27,7 +27,8 @@ const largestClaim = 500
 const readBackMs = 60_000
 
 /**
- * Claims as many requests as there are free slots. A claim is a start: there is no prefetch.
+ * Claims as many requests as there are free slots. A claim is a start: there is no prefetch. Of two claims at the same
+ * time, each has free slots of its own.
  *
  * When the answer to a claim is lost, nobody knows whether it happened, so its token is read back. What it took was
  * never started, because only an answer starts a run; each request found is started once.
@@ -36,7 +37,9 @@ export class Claimer {
   readonly #options: ClaimerOptions
   readonly #cursor: ClaimCursor
   readonly #unanswered = new Map<string, { since: number; started: Set<string> }>()
-  #passing: Promise<NextPass> | undefined
+  readonly #passing = new Set<Promise<NextPass>>()
+  /** For how many slots claims are under way. */
+  #asked = 0
 
   constructor(options: ClaimerOptions) {
     this.#options = options
@@ -49,8 +52,12 @@ export class Claimer {
   }
 
   pass(): Promise<NextPass> {
-    this.#passing = this.#pass()
-    return this.#passing
+    return this.#note(this.#pass())
+  }
+
+  /** The next claim beside another one, while both can be full. */
+  passBeside(): Promise<NextPass> {
+    return this.#note(this.#passBeside())
   }
 
   /**
@@ -59,26 +66,47 @@ export class Claimer {
    * @throws when the database cannot be asked
    */
   async settle(): Promise<void> {
-    await this.#passing?.catch(() => undefined)
+    await Promise.allSettled(this.#passing)
     for (const token of this.#unanswered.keys()) await this.#readBack(token)
   }
 
+  #note(passing: Promise<NextPass>): Promise<NextPass> {
+    this.#passing.add(passing)
+    const forget = (): void => void this.#passing.delete(passing)
+    passing.then(forget, forget)
+    return passing
+  }
+
   async #pass(): Promise<NextPass> {
-    const { freeSlots } = this.#options
     for (const token of this.#unanswered.keys()) await this.#readBack(token)
-    const limit = Math.min(freeSlots(), largestClaim)
+    const limit = Math.min(this.#free, largestClaim)
     if (limit > 0 && (await this.#claim(limit))) return 0
     return this.#unanswered.size > 0 ? this.#options.retryMs : 'when woken'
+  }
+
+  async #passBeside(): Promise<NextPass> {
+    const isWorthIt = this.#cursor.isBehind && this.#free >= largestClaim
+    return isWorthIt && (await this.#claim(largestClaim)) ? 0 : 'when woken'
+  }
+
+  /** The slots that are free, and that no claim asks for. */
+  get #free(): number {
+    return this.#options.freeSlots() - this.#asked
   }
 
   /** Whether there may be more to claim. */
   async #claim(limit: number): Promise<boolean> {
     const token = randomUUID()
-    const { claimed, mayBeMore } = await this.#cursor.claim(limit, after =>
-      this.#ask(limit, token, after),
-    )
-    for (const request of claimed) this.#options.start(request, token)
-    return mayBeMore
+    this.#asked += limit
+    try {
+      const { claimed, mayBeMore } = await this.#cursor.claim(limit, after =>
+        this.#ask(limit, token, after),
+      )
+      for (const request of claimed) this.#options.start(request, token)
+      return mayBeMore
+    } finally {
+      this.#asked -= limit
+    }
   }
 
   async #ask(

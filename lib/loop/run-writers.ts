@@ -7,7 +7,10 @@ import { writeSteps } from '../db/steps.ts'
 import { isTransient } from '../db/translate-error.ts'
 
 /** How many items one statement writes at the most. */
-const largestBatch = 500
+const largestBatch = 1000
+
+/** Pieces of logs are larger. */
+const mostPieces = 500
 
 /** What all runs of an incarnation write, collected to few statements; each keeps the order of its items. */
 export interface RunWriters {
@@ -23,7 +26,7 @@ export interface RunWritersOptions {
   /** Aborted when nothing more may be written. */
   readonly signal: AbortSignal
   /** These runs have finished, and were this incarnation's. */
-  readonly onFinished: (ids: readonly string[]) => void
+  readonly onFinished: (runs: readonly Finish[]) => void
 }
 
 /** Opens the writers; they write again what a database that is away did not take, until the signal. */
@@ -36,7 +39,7 @@ export function openRunWriters(options: RunWritersOptions): RunWriters {
     atOnce: 2,
     async write(runs) {
       const ours = new Set(await finish(db, incarnation, runs))
-      onFinished([...ours])
+      onFinished(runs.filter(run => ours.has(run.id)))
       return runs.map(run => ours.has(run.id))
     },
   })
@@ -51,6 +54,7 @@ export function openRunWriters(options: RunWritersOptions): RunWriters {
   })
   const pieces = new Batcher<LogPiece, void>({
     ...plan,
+    largest: mostPieces,
     async write(batch) {
       await appendLog(db, batch)
       return []

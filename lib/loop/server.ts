@@ -11,6 +11,7 @@ import { Runner } from '../run/runner.ts'
 import { PipeSupply } from '../step/pipe-supply.ts'
 import { startWitness, type WitnessThread } from '../witness/start-witness.ts'
 import type { Look } from '../witness/witness.ts'
+import { ClaimLoops } from './claim-loops.ts'
 import type { Claimer } from './claimer.ts'
 import { endIncarnation } from './end-incarnation.ts'
 import { openClaimer } from './open-claimer.ts'
@@ -29,7 +30,7 @@ export class Server {
   readonly #pipes: PipeSupply
   readonly #runner: Runner
   readonly #claimer: Claimer
-  readonly #claiming: Loop
+  readonly #claiming: ClaimLoops
   readonly #control: ReturnType<typeof openControl>
   readonly #controlling: Loop
   readonly #promoter: Promoter
@@ -92,9 +93,9 @@ export class Server {
       onClaimed: claimed => events.claimed(claimed),
     })
     this.#control = this.#openControl()
-    this.#claiming = new Loop({
-      name: 'claim',
-      pass: async () => (this.mayBegin ? this.#claimer.pass() : 'when woken'),
+    this.#claiming = new ClaimLoops({
+      claimer: this.#claimer,
+      mayBegin: () => this.mayBegin,
       onError: events.trouble,
     })
     this.#controlling = new Loop({
@@ -225,7 +226,10 @@ export class Server {
       db,
       incarnation: this.incarnation,
       signal: this.#writing.signal,
-      onFinished: ids => this.#witness.release(ids),
+      onFinished: runs => {
+        this.#witness.release(runs.map(({ id }) => id))
+        for (const { id, outcome } of runs) events.finished(id, outcome)
+      },
     })
     return new Runner({
       node,
@@ -238,11 +242,7 @@ export class Server {
       runsFolder: join(dataFolder, 'runs'),
       writeStep: writers.writeStep,
       appendLog: writers.appendLog,
-      finish: async run => {
-        const ours = await writers.finish(run)
-        if (ours) events.finished(run.id, run.outcome)
-        return ours
-      },
+      finish: writers.finish,
       onStepEnd: (kind, error) => this.#control.health.noteStep(kind, error),
       onBegun: () => this.#wakeSuspended(),
       onSlotFree: () => {

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { Ending, StepRecord } from '../base/record.ts'
 import { ClusterError } from '../errors.ts'
 import { compensateRequest } from './compensate-request.ts'
@@ -32,6 +33,7 @@ export class Runner {
   readonly #options: RunnerOptions
   readonly #active = new Map<string, ActiveRun>()
   #isAbandoned = false
+  #nextTurn: Promise<void> | undefined
 
   constructor(options: RunnerOptions) {
     this.#options = options
@@ -55,7 +57,10 @@ export class Runner {
     return this.#active.has(id)
   }
 
-  /** Starts a request that this server has claimed with the token. */
+  /**
+   * Starts a request that this server has claimed with the token. It takes its slot at once, and begins with the next turn
+   * of the event loop: by then the claim that follows is on its way, and PostgreSQL works while the runs do.
+   */
   start(claimed: ClaimedRequest, token: string): void {
     // The answer to a claim may come after the server gave up: its requests are failed by the others.
     if (this.#isAbandoned) return
@@ -86,6 +91,7 @@ export class Runner {
 
   async #runToEnd(run: OpenRun, token: string): Promise<void> {
     try {
+      await (this.#nextTurn ??= this.#awaitTurn())
       const ending = await this.#run(run)
       // The folder goes first: a request that has finished leaves nothing behind.
       if (run.folder.isMade) await this.#removeFolder(run)
@@ -99,6 +105,11 @@ export class Runner {
       this.#active.delete(run.requestId)
       this.#options.onSlotFree()
     }
+  }
+
+  async #awaitTurn(): Promise<void> {
+    await setImmediate()
+    this.#nextTurn = undefined
   }
 
   async #removeFolder({ folder, requestId }: OpenRun): Promise<void> {

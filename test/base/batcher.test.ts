@@ -97,6 +97,14 @@ t.test('items of one turn go together', async t => {
   t.same(writes, [[1, 2, 3]])
 })
 
+t.test('so do those that are added one after the other, as long as the turn lasts', async t => {
+  const { batcher, writes } = openBatcher()
+  const first = batcher.add(1)
+  for (let tick = 0; tick < 10; tick++) await Promise.resolve()
+  await Promise.all([first, batcher.add(2)])
+  t.same(writes, [[1, 2]])
+})
+
 t.test(
   'a write whose connection failed is repeated, with the same items, before any later one',
   async t => {

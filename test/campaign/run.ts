@@ -15,7 +15,8 @@ const plans: Record<string, Omit<CampaignOptions, 'url'>> = {
   once: {
     servers: 3,
     seed,
-    concurrency: 200,
+    // So many that two claims may be under way at once.
+    concurrency: 2500,
     requests: Array.from({ length: 100_000 }, () => ({ process: 'quick' })),
   },
   kill: {

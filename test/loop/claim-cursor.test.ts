@@ -61,3 +61,47 @@ t.test('claims from the beginning that take long are a tenth of the time at the 
   state.now += 100
   t.equal((await claim(1, 1)).began.length, 0)
 })
+
+t.test('of two claims at once, the cursor follows the one that is further on', async t => {
+  const cursor = new ClaimCursor({ clock: () => 0, longestMs: 1000 })
+  const began: (string | undefined)[] = []
+  const answers = [1, 2, 3].map(() => Promise.withResolvers<Claimed[]>())
+  const claim = (index: number) =>
+    cursor.claim(1, after => {
+      began[index] = after.get(7)?.id
+      return answers[index]?.promise ?? Promise.resolve([])
+    })
+  const answer = (index: number, id: string) =>
+    answers[index]?.resolve([{ id, lane: 7, rank: 0, input: {} }])
+  const first = claim(0)
+  answer(0, '9')
+  await first
+  t.ok(cursor.isBehind)
+  const both = [claim(1), claim(2)]
+  answer(2, '11')
+  await both[1]
+  answer(1, '10')
+  await both[0]
+  await claim(3)
+  t.same(began, [undefined, '9', '9', '11'])
+})
+
+t.test('a claim that began before the others went back does not take them along', async t => {
+  const state = { now: 0 }
+  const cursor = new ClaimCursor({ clock: () => state.now, longestMs: 1000 })
+  const began: (string | undefined)[] = []
+  const claim = (answer: Promise<string> | string) =>
+    cursor.claim(1, async after => {
+      began.push(after.get(7)?.id)
+      return [{ id: await answer, lane: 7, rank: 0, input: {} }]
+    })
+  await claim('9')
+  const { promise, resolve } = Promise.withResolvers<string>()
+  const late = claim(promise)
+  state.now = 1000
+  await claim('1')
+  resolve('10')
+  await late
+  await claim('2')
+  t.same(began, [undefined, '9', undefined, '1'])
+})

@@ -180,3 +180,23 @@ t.test('settle starts what a claim took whose answer was lost, before anybody is
   await claimer.settle()
   t.same(idsOf(started), ids, 'once')
 })
+
+t.test('two claims at once have slots of their own, and settle waits for both', async t => {
+  const { direct, lane, started, state, claimer } = await openClaimer(t, { slots: 2500 })
+  const ids = await addRequests(direct, { lane, count: 4000 })
+  t.equal(await claimer.passBeside(), 'when woken', 'nobody knows yet whether there is enough')
+  t.equal(started.length, 0)
+  t.equal(await claimer.pass(), 0)
+  t.same(
+    await Promise.all([claimer.pass(), claimer.passBeside()]),
+    [0, 'when woken'],
+    'a second one would not be full',
+  )
+  t.equal(started.length, 2000)
+  state.slots = 5000
+  const passing = Promise.all([claimer.pass(), claimer.passBeside()])
+  await claimer.settle()
+  t.same(new Set(idsOf(started)), new Set(ids))
+  t.equal(started.length, ids.length)
+  t.same(await passing, [0, 0])
+})
