@@ -21,7 +21,8 @@ export async function doStep(
   told: Readonly<Record<string, string>> = {},
 ): Promise<Failure | undefined> {
   const mayFinish = phase === 'on_failure'
-  const finish = await beginStep(run, placeOf(run, phase, position, step))
+  const beginning = beginStep(run, placeOf(run, phase, position, step))
+  const finish = beginning instanceof Promise ? await beginning : beginning
   const handle = new StepHandle<never>(run, context, step, { title: step.name, mayFinish, told })
   let output: string
   let exitCode: number | null
@@ -49,7 +50,8 @@ export async function doStep(
     return failure
   }
   run.onStepEnd(step.kind)
-  await finish({ state: 'succeeded', output, exitCode })
+  const ending = finish({ state: 'succeeded', output, exitCode })
+  if (ending) await ending
   return undefined
 }
 

@@ -42,8 +42,9 @@ export interface RunHost {
 /** A run of this server, and how it is stopped. A signal is made when somebody asks for it. */
 export class OpenRun implements Run {
   readonly #host: RunHost
-  readonly #steps = new AbortController()
-  readonly #last = new AbortController()
+  readonly #claimedAt = monotonic()
+  #steps: AbortController | undefined
+  #last: AbortController | undefined
   readonly requestId: string
   readonly token: string
   readonly process: Process
@@ -60,7 +61,6 @@ export class OpenRun implements Run {
 
   /** @param claimToken shared by the requests of one claim; with the id it is the run's own */
   constructor(host: RunHost, { id, process, input, lost }: ClaimedRequest, claimToken: string) {
-    const claimedAt = monotonic()
     this.#host = host
     this.requestId = id
     this.token = `${claimToken}:${id}`
@@ -69,11 +69,7 @@ export class OpenRun implements Run {
     this.lost = lost
     this.node = host.node
     this.folder = new RunFolder(host.runsFolder, id, this.token)
-    this.journal = new StepJournal(
-      record => host.writeStep(record),
-      () => monotonic() - claimedAt,
-      error => this.tellTrouble(error),
-    )
+    this.journal = new StepJournal(this)
   }
 
   /** Made for the first who asks; most runs write nothing. */
@@ -85,8 +81,16 @@ export class OpenRun implements Run {
     ))
   }
 
-  async flushLog(): Promise<void> {
-    await this.#log?.flush()
+  flushLog(): Promise<void> | undefined {
+    return this.#log?.flush()
+  }
+
+  writeStep(record: StepRecord): Promise<void> {
+    return this.#host.writeStep(record)
+  }
+
+  sinceClaim(): number {
+    return monotonic() - this.#claimedAt
   }
 
   get environment(): Readonly<Record<string, string>> {
@@ -110,11 +114,15 @@ export class OpenRun implements Run {
   }
 
   get stepSignal(): AbortSignal {
-    return this.#steps.signal
+    return (this.#steps ??= controllerOf(this.#stopReason)).signal
   }
 
   get lastSignal(): AbortSignal {
-    return this.#last.signal
+    return (this.#last ??= controllerOf(this.#overReason)).signal
+  }
+
+  get isStopped(): boolean {
+    return this.#stopReason !== undefined
   }
 
   get isOver(): boolean {
@@ -132,13 +140,13 @@ export class OpenRun implements Run {
   /** Ends the steps; their undos still run. */
   stop(reason: ClusterError): void {
     this.#stopReason ??= reason
-    this.#steps.abort(reason)
+    this.#steps?.abort(reason)
   }
 
   /** Ends everything at once: nothing more is run or recorded. */
   abandon(reason: ClusterError): void {
     this.#overReason ??= reason
-    this.#last.abort(reason)
+    this.#last?.abort(reason)
     this.stop(reason)
   }
 
@@ -156,4 +164,11 @@ export class OpenRun implements Run {
   tellTrouble(error: unknown): void {
     if (!this.isOver) this.#host.onTrouble(error, this.requestId)
   }
+}
+
+/** One that is aborted already, if there is a reason. */
+function controllerOf(reason: ClusterError | undefined): AbortController {
+  const controller = new AbortController()
+  if (reason) controller.abort(reason)
+  return controller
 }

@@ -25,8 +25,8 @@ export interface Run {
   readonly pipes: PipeSupply
   readonly artifacts: Artifacts
   readonly log: RunLog
-  /** Resolves when all that was written to the log is in the database. */
-  flushLog(): Promise<void>
+  /** Resolves when all that was written to the log is in the database; gives nothing when nothing was written. */
+  flushLog(): Promise<void> | undefined
   readonly journal: StepJournal
   /** Called when a function has been called or a program has been started, at the latest when a step has ended. */
   readonly onStarted: () => void
@@ -36,10 +36,11 @@ export interface Run {
   readonly stepSignal: AbortSignal
   /** Aborted to end everything at once: the server may no longer act. */
   readonly lastSignal: AbortSignal
-  /**
-   * To be called before a step begins: most runs are never stopped, and their signals need not be made.
-   * @throws the reason when `stepSignal` is aborted
-   */
+  /** Whether `stepSignal` is aborted: most runs are never stopped, and their signals need not be made. */
+  readonly isStopped: boolean
+  /** Whether `lastSignal` is aborted. */
+  readonly isOver: boolean
+  /** @throws the reason when `stepSignal` is aborted */
   throwIfStopped(): void
   /** @throws the reason when `lastSignal` is aborted */
   throwIfOver(): void

@@ -4,7 +4,9 @@ import { ClusterError, messageOf } from '../errors.ts'
 
 /** The folder of one run: made when a step first asks for it, removed when the run ends. */
 export class RunFolder {
-  readonly #path: () => string
+  readonly #runsFolder: string
+  readonly #requestId: string
+  readonly #token: string
   #isMade = false
 
   /** Whether a step has asked for it. */
@@ -14,8 +16,9 @@ export class RunFolder {
 
   /** @param runsFolder where it is made */
   constructor(runsFolder: string, requestId: string, token: string) {
-    // Servers of several installations may share a data folder, so the id alone does not tell runs apart.
-    this.#path = () => join(runsFolder, `${requestId}-${token.slice(0, 8)}`)
+    this.#runsFolder = runsFolder
+    this.#requestId = requestId
+    this.#token = token
   }
 
   /**
@@ -39,6 +42,11 @@ export class RunFolder {
     } catch {
       await rm(path, { recursive: true, force: true })
     }
+  }
+
+  #path(): string {
+    // Servers of several installations may share a data folder, so the id alone does not tell runs apart.
+    return join(this.#runsFolder, `${this.#requestId}-${this.#token.slice(0, 8)}`)
   }
 }
 

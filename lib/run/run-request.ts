@@ -1,4 +1,5 @@
 import type { Ending } from '../base/record.ts'
+import type { Step } from '../step/step.ts'
 import { doOnFailure, undoSteps } from './after-failure.ts'
 import { doStep, placeOf } from './do-step.ts'
 import { failedEnding, failureOf, toldOf, type Failure } from './failure.ts'
@@ -11,17 +12,6 @@ import { openContext, type Run, type RunContext } from './run-context.ts'
  * @throws only when `lastSignal` was aborted: then nothing more may be said about the run
  */
 export async function runRequest(run: Run): Promise<Ending> {
-  const { context, failure } = await doSteps(run)
-  if (failure) {
-    await undoSteps(run, context)
-    if (failure.outcome === 'failed') await doOnFailure(run, context, toldOf(failure))
-  }
-  await run.flushLog()
-  run.throwIfOver()
-  return failure ? failedEnding(failure) : succeededEnding(context)
-}
-
-async function doSteps(run: Run): Promise<{ context: RunContext; failure: Failure | undefined }> {
   let input = run.storedInput
   let failure: Failure | undefined
   try {
@@ -30,11 +20,31 @@ async function doSteps(run: Run): Promise<{ context: RunContext; failure: Failur
     failure = failureOf(error)
   }
   const context = openContext(input)
-  for (const [position, step] of run.process.steps.entries()) {
+  failure = await doSteps(run, context, failure)
+  if (failure) {
+    await undoSteps(run, context)
+    if (failure.outcome === 'failed') await doOnFailure(run, context, toldOf(failure))
+  }
+  const flushing = run.flushLog()
+  if (flushing) await flushing
+  run.throwIfOver()
+  return failure ? failedEnding(failure) : succeededEnding(context)
+}
+
+/** @param before why none is to be done, if so: then they are recorded as skipped */
+async function doSteps(
+  run: Run,
+  context: RunContext,
+  before: Failure | undefined,
+): Promise<Failure | undefined> {
+  const { steps } = run.process
+  let failure = before
+  for (let position = 0; position < steps.length; position++) {
+    const step = steps[position] as Step<never, unknown>
     if (failure) await run.journal.skip(placeOf(run, 'step', position, step))
     else failure = await doStep(run, context, 'step', position, step)
   }
-  return { context, failure }
+  return failure
 }
 
 /** The result is what the last step returned. */

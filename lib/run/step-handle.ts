@@ -57,6 +57,10 @@ export class StepHandle<Input = unknown> implements StepRun<Input> {
     return this.#mayFinish ? this.#run.lastSignal : this.#run.stepSignal
   }
 
+  get isStopped(): boolean {
+    return this.#mayFinish ? this.#run.isOver : this.#run.isStopped
+  }
+
   get force(): AbortSignal {
     return this.#run.lastSignal
   }

@@ -69,7 +69,7 @@ export function artifact<Input = any>(
     }),
     perform: run =>
       watchWork(run, timeoutMs, `artifact ${component}`, async signal => {
-        const context = contextOf(run, signal)
+        const context = contextOf(run, { signal })
         const wish = {
           component,
           version: resolveArgument(version, context, 'version'),

@@ -61,7 +61,7 @@ export function call<Input = any, Output = unknown>(
       undo: undo && String(undo),
       undoUnfinished: undoUnfinished || undefined,
     }),
-    perform: run => callFunction(fn, run, timeoutMs, `function '${name}'`),
+    perform: async run => callFunction(fn, run, timeoutMs, `function '${name}'`),
     undo:
       undo &&
       (async run => {
@@ -73,22 +73,38 @@ export function call<Input = any, Output = unknown>(
 
 type Settled<Output> = { value: Output } | { thrown: unknown }
 
-async function callFunction<Input, Output>(
+function callFunction<Input, Output>(
   fn: (context: StepContext<Input>) => Output | Promise<Output>,
   run: StepRun<Input>,
   timeoutMs: number | undefined,
   title: string,
-): Promise<Output> {
-  const stop = new StopWatch(run.signal, timeoutMs, title)
+): Output | Promise<Output> {
+  const stop = new StopWatch(run, timeoutMs, title)
+  let settling: Settled<Output> | Promise<Settled<Output>> | undefined
   try {
     stop.throwIfAsked()
-    const settling = settle(fn, contextOf(run, stop.signal))
+    settling = settle(fn, contextOf(run, stop))
     run.onStarted()
-    const isWaiting = settling instanceof Promise
-    const settled = isWaiting ? await Promise.race([settling, stop.asked()]) : settling
+    if (settling instanceof Promise) return whenSettled(settling, run, stop, title)
+    stop.stopClock()
+    stop.throwIfAsked()
+    return outcomeOf(settling, title)
+  } finally {
+    if (!(settling instanceof Promise)) stop.close()
+  }
+}
+
+async function whenSettled<Output>(
+  settling: Promise<Settled<Output>>,
+  run: Pick<StepRun, 'killGraceMs' | 'force' | 'sink'>,
+  stop: StopWatch,
+  title: string,
+): Promise<Output> {
+  try {
+    const settled = await Promise.race([settling, stop.asked()])
     stop.stopClock()
     if (!stop.isAsked && settled) return outcomeOf(settled, title)
-    if (isWaiting && !settled && !(await settlesWithin(settling, run)))
+    if (!settled && !(await settlesWithin(settling, run)))
       await run.sink.write(
         'system',
         `[${title} did not end when it was stopped, and is left behind]\n`,

@@ -17,7 +17,7 @@ export async function orderOf<Input>(
   run: StepRun<Input>,
 ): Promise<CommandOrder> {
   const { path, argv, title, cwd, timeoutMs, outputLimit = run.outputLimit, successCodes } = plan
-  const context = contextOf(run, run.signal)
+  const context = contextOf(run, run)
   const runField = fieldAt(path, 'run')
   const [file = '', ...args] = argv.map((arg, index) =>
     resolveArgument(arg, context, `${runField}[${index}]`),

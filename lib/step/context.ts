@@ -4,11 +4,17 @@ import type { StepContext, StepRun } from './step.ts'
  * What the author's functions see of a run: the context and nothing else, with the step's own signal.
  * Its methods may be taken out of it (`({ input, output }) => …`).
  */
-export function contextOf<Input>(run: StepRun<Input>, signal: AbortSignal): StepContext<Input> {
+export function contextOf<Input>(
+  run: StepRun<Input>,
+  own: Pick<StepRun, 'signal'>,
+): StepContext<Input> {
   return {
     input: run.input,
     output: step => run.output(step),
-    signal,
+    // Made when somebody asks for it.
+    get signal() {
+      return own.signal
+    },
     log: message => run.log(message),
     requestId: run.requestId,
     process: run.process,

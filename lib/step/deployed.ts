@@ -45,7 +45,7 @@ export function deployed<Input = any>(
     fingerprint: JSON.stringify({ deployed: name, taken: taken.name, target: String(target) }),
     perform: run =>
       watchWork(run, undefined, name, async signal => {
-        const context = contextOf(run, signal)
+        const context = contextOf(run, { signal })
         const { component, version } = context.output(taken)
         const where = resolveArgument(target, context, 'target')
         const previous = await run.artifacts.record(component, version, where, {

@@ -29,6 +29,8 @@ export interface CommandOrder extends Spawn {
 export interface CommandHost {
   readonly sink: LogSink
   readonly signal: AbortSignal
+  /** Whether it is aborted. */
+  readonly isStopped: boolean
   readonly killGraceMs: number
   readonly force: AbortSignal
   readonly pipes: PipeSupply
@@ -49,7 +51,7 @@ const afterExitMs = 1000
  * @throws {ClusterError} CW_STEP_FAILED, CW_STEP_TIMEOUT, or the signal's reason
  */
 export async function runCommand(order: CommandOrder, host: CommandHost): Promise<CommandOutput> {
-  const stop = new StopWatch(host.signal, order.timeoutMs, order.title)
+  const stop = new StopWatch(host, order.timeoutMs, order.title)
   try {
     return await runUntilStopped(order, host, stop)
   } finally {

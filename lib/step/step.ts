@@ -35,6 +35,8 @@ export interface StepContext<Input = unknown> {
 /** What the run hands to a step beside the context. */
 export interface StepRun<Input = unknown> extends StepContext<Input> {
   readonly sink: LogSink
+  /** Whether `signal` is aborted: to know it, the signal need not be made. */
+  readonly isStopped: boolean
   /** Environment variables that every command of the run receives (never the server's secrets). */
   readonly environment: Readonly<Record<string, string>>
   /** How long a process tree or function that was asked to stop may take before force, in milliseconds. */

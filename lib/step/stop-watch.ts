@@ -1,12 +1,13 @@
 import { performance } from 'node:perf_hooks'
 import { ClusterError } from '../errors.ts'
+import type { StepRun } from './step.ts'
 
 /**
  * Watches for the two reasons to stop a step before it ends: the run's signal and the step's timeout. Without a timeout
  * the run's own signal says it all, and nothing is made until somebody waits.
  */
 export class StopWatch {
-  readonly #runSignal: AbortSignal
+  readonly #run: Pick<StepRun, 'signal' | 'isStopped'>
   readonly #timeoutMs: number | undefined
   readonly #title: string
   readonly #controller: AbortController | undefined
@@ -21,8 +22,12 @@ export class StopWatch {
    * @param timeoutMs none when the step may run for ever
    * @param title what ran, for the error: `command 'sleep'`
    */
-  constructor(runSignal: AbortSignal, timeoutMs: number | undefined, title: string) {
-    this.#runSignal = runSignal
+  constructor(
+    run: Pick<StepRun, 'signal' | 'isStopped'>,
+    timeoutMs: number | undefined,
+    title: string,
+  ) {
+    this.#run = run
     this.#timeoutMs = timeoutMs
     this.#title = title
     this.#clockRuns = timeoutMs !== undefined
@@ -30,18 +35,18 @@ export class StopWatch {
     this.#controller = new AbortController()
     this.#startedAt = performance.now()
     this.#timer = setTimeout(() => this.#stopForTimeout(), timeoutMs)
-    runSignal.addEventListener('abort', this.#stopForRun, { once: true })
-    if (runSignal.aborted) this.#stopForRun()
+    run.signal.addEventListener('abort', this.#stopForRun, { once: true })
+    if (run.isStopped) this.#stopForRun()
   }
 
   /** Aborted for either reason. */
   get signal(): AbortSignal {
-    return this.#controller?.signal ?? this.#runSignal
+    return this.#controller?.signal ?? this.#run.signal
   }
 
   /** Whether it is aborted. */
   get isAsked(): boolean {
-    return this.signal.aborted
+    return this.#controller?.signal.aborted ?? this.#run.isStopped
   }
 
   /** Why it is aborted: the ClusterError that the step rejects with. */
@@ -82,12 +87,12 @@ export class StopWatch {
   /** Lets go of the run's signal. */
   close(): void {
     clearTimeout(this.#timer)
-    if (this.#controller) this.#runSignal.removeEventListener('abort', this.#stopForRun)
+    if (this.#controller) this.#run.signal.removeEventListener('abort', this.#stopForRun)
     if (this.#whenAborted) this.signal.removeEventListener('abort', this.#whenAborted)
   }
 
   readonly #stopForRun = (): void => {
-    this.#controller?.abort(toClusterError(this.#runSignal.reason, this.#title))
+    this.#controller?.abort(toClusterError(this.#run.signal.reason, this.#title))
   }
 
   #stopForTimeout(): void {

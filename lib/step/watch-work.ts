@@ -3,12 +3,12 @@ import { StopWatch } from './stop-watch.ts'
 
 /** Does the work until the step is stopped or its time is up. */
 export async function watchWork<T>(
-  run: Pick<StepRun, 'signal' | 'onStarted'>,
+  run: Pick<StepRun, 'signal' | 'isStopped' | 'onStarted'>,
   timeoutMs: number | undefined,
   title: string,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const stop = new StopWatch(run.signal, timeoutMs, title)
+  const stop = new StopWatch(run, timeoutMs, title)
   try {
     run.onStarted()
     return await work(stop.signal)

@@ -61,6 +61,7 @@ export class WitnessThread {
   readonly #exited: Promise<void>
   readonly #begin = Promise.withResolvers<void>()
   readonly #answers = new Map<number, () => void>()
+  readonly #covered = new Set<string>()
   #orders = 0
   #isEnding = false
   #incarnation = ''
@@ -106,12 +107,14 @@ export class WitnessThread {
 
   /** Resolves when the processes of these requests, which are about to run, will be stopped if the server dies. */
   cover(ids: readonly string[]): Promise<void> {
+    for (const id of ids) this.#covered.add(id)
     return this.#ask(number => ({ do: 'cover', ids, number }))
   }
 
-  /** These requests have finished: what they left running on purpose goes on. */
-  release(ids: readonly string[]): void {
-    this.#order({ do: 'release', ids })
+  /** These requests have finished: what they left running on purpose goes on. Most were never covered. */
+  release(finished: readonly string[]): void {
+    const ids = finished.filter(id => this.#covered.delete(id))
+    if (ids.length > 0) this.#order({ do: 'release', ids })
   }
 
   /** Connects in this way from now on. */

@@ -27,6 +27,7 @@ async function perform(process: Process, input: unknown, cwd: string): Promise<u
       input,
       output: earlier => outputs.get(earlier),
       signal,
+      isStopped: false,
       log() {},
       artifacts: noArtifacts,
       requestId: '42',

@@ -20,11 +20,11 @@ function openJournal() {
     written.push(record)
     return durable
   }
-  const journal = new StepJournal(
-    write,
-    () => 5,
-    () => undefined,
-  )
+  const journal = new StepJournal({
+    writeStep: write,
+    sinceClaim: () => 5,
+    tellTrouble: () => undefined,
+  })
   return { journal, written, makeDurable }
 }
 
@@ -39,7 +39,7 @@ for (const [what, about] of Object.entries(others))
   t.test(`${what} begins when it is durable that it does`, async t => {
     const { journal, written, makeDurable } = openJournal()
     let hasBegun = false
-    const beginning = journal.begin({ ...place, ...about }).then(end => {
+    const beginning = Promise.resolve(journal.begin({ ...place, ...about })).then(end => {
       hasBegun = true
       return end
     })
@@ -69,10 +69,12 @@ t.test('what is held is durable before the next step begins, and written once', 
   const end = await journal.begin(place)
   await end({ state: 'succeeded' })
   let hasBegun = false
-  const beginning = journal.begin({ ...place, position: 1, name: 'two' }).then(endOfNext => {
-    hasBegun = true
-    return endOfNext
-  })
+  const beginning = Promise.resolve(journal.begin({ ...place, position: 1, name: 'two' })).then(
+    endOfNext => {
+      hasBegun = true
+      return endOfNext
+    },
+  )
   await new Promise(setImmediate)
   t.match(written, [{ name: 'one', state: 'succeeded' }])
   t.equal(hasBegun, false)

@@ -116,6 +116,7 @@ t.test('a tree that forks without end is stopped', async t => {
   await command('work', { shell: 'for i in 1 2 3 4 5 6 7 8 9; do sh -c /bin/true; done' }).perform({
     ...run,
     signal: new AbortController().signal,
+    isStopped: false,
   })
   t.equal(statSync(hops).size, size)
 })

@@ -92,7 +92,8 @@ t.test('steps leave no descriptor and no file behind, however they end', async t
   const before = openFds()
   const pipes = makePipes(t, [folder])
   const run = makeRun(t, { pipes })
-  const stopped = { ...run, signal: AbortSignal.abort(new ClusterError('CW_CANCELLED', 'enough')) }
+  const reason = new ClusterError('CW_CANCELLED', 'enough')
+  const stopped = { ...run, signal: AbortSignal.abort(reason), isStopped: true }
   const prints = command('a', { shell: 'echo 1; echo 2 >&2' })
   const fails = command('b', { run: ['/no/such/program'] })
   const keeps = command('c', { shell: 'sleep 1000 & echo $!' })
@@ -130,7 +131,10 @@ t.test('pipes that no program got are closed at once', async t => {
   await step.perform(run)
   const before = openFds().length
   const reason = new ClusterError('CW_CANCELLED', 'enough')
-  await t.rejects(step.perform({ ...run, signal: AbortSignal.abort(reason) }), reason)
+  await t.rejects(
+    step.perform({ ...run, signal: AbortSignal.abort(reason), isStopped: true }),
+    reason,
+  )
   t.equal(openFds().length, before - 4, 'both ends of both pipes')
 })
 

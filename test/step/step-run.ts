@@ -64,13 +64,17 @@ export function makeRun<Input = unknown>(t: Test, settings: RunSettings<Input>):
 export function makeRun(t: Test, settings: RunSettings<unknown> = {}): TestRun<unknown> {
   const sink = makeSink()
   const folder = t.testdir()
+  const signal = settings.signal ?? new AbortController().signal
   return {
     input: settings.input,
     artifacts: noArtifacts,
     output() {
       throw new Error('this run has no earlier steps')
     },
-    signal: settings.signal ?? new AbortController().signal,
+    signal,
+    get isStopped() {
+      return signal.aborted
+    },
     log: message => void sink.write('log', `${message}\n`),
     requestId: '1',
     process: 'test',
