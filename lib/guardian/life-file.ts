@@ -2,18 +2,24 @@ import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 
-const lifeShape = z.object({
-  incarnation: z.string(),
+/** What a server leaves in its data folder as long as it lives, so that its next life knows what to end. */
+export interface Life {
+  readonly incarnation: string
   /** By which the commands of this life are recognised. */
-  cookie: z.uuid(),
+  readonly cookie: string
   /** The run of the kernel: after another start of the machine no process is left. */
+  readonly boot: string
+  readonly host: string
+  readonly server: { readonly pid: number; readonly startTicks: string }
+}
+
+const lifeShape: z.ZodType<Life> = z.object({
+  incarnation: z.string(),
+  cookie: z.uuid(),
   boot: z.string(),
   host: z.string(),
   server: z.object({ pid: z.number(), startTicks: z.string() }),
 })
-
-/** What a server leaves in its data folder as long as it lives, so that its next life knows what to end. */
-export type Life = z.infer<typeof lifeShape>
 
 /** Keeps it before anything of this life runs; in one step, so that it is never there in part. */
 export function writeLife(dataFolder: string, life: Life): void {
