@@ -91,6 +91,7 @@ export class Server {
       runner: this.#runner,
       cover: ids => witness.cover(ids),
       onClaimed: claimed => events.claimed(claimed),
+      onError: events.trouble,
     })
     this.#control = this.#openControl()
     this.#claiming = new ClaimLoops({
