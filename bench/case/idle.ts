@@ -10,10 +10,10 @@ const processes = 4
 const serversEach = 5
 const servers = processes * serversEach
 /** Not scaled: PostgreSQL counts the statements of a session up to a second late. */
-const measuredMs = 8000
+const measuredMs = 20_000
 
-/** For what starting them left to do. */
-const settleMs = 3000
+/** For what starting them left to do, and until the connections that it took are closed. */
+const settleMs = 15_000
 
 /** What servers cost PostgreSQL that have nothing to do. */
 export const idleCase: Case = {
