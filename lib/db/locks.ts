@@ -59,11 +59,19 @@ export function isHeld(t: Tables, kind: LockKind, number: string): string {
 
 /** An SQL query: the `number` of each lock of this kind that is held, and the `pid` of the session. */
 export function heldNumbers(t: Tables, kind: LockKind): string {
+  return `select number, pid from (${heldLocks(t, [kind])}) as held`
+}
+
+/** The same of several kinds, with the `kind`: reading all locks is the dearest part of it. */
+export function heldLocks(t: Tables, kinds: readonly LockKind[]): string {
+  const cases = kinds.map(kind => `when '${t[kind]}'::regclass then '${kind}'`)
+  const classes = kinds.map(kind => `'${t[kind]}'::regclass`)
   return `
-    select held.objid::bigint as number, held.pid from pg_locks as held
+    select case held.classid ${cases.join(' ')} end as kind, held.objid::bigint as number, held.pid
+    from pg_locks as held
     where held.locktype = 'advisory' and held.granted and held.objsubid = 2
       and held.database = (select oid from pg_database where datname = current_database())
-      and held.classid = '${t[kind]}'::regclass`
+      and held.classid in (${classes.join(', ')})`
 }
 
 /** The two keys of a lock, for PostgreSQL's functions; the number is an SQL expression. */

@@ -1,5 +1,5 @@
 import type { Queryable } from './database.ts'
-import { heldNumbers, keys } from './locks.ts'
+import { heldLocks, keys } from './locks.ts'
 import { crewOf, dutyOf, type Crew, type Duty } from './standby.ts'
 import type { Tables } from './tables.ts'
 
@@ -81,10 +81,10 @@ export async function pulse(
 
 /** The locks are read once, and not for each incarnation. */
 const others = (t: Tables): string => `
-          with held as materialized (${heldNumbers(t, 'incarnation')}),
+          with held as materialized (${heldLocks(t, ['incarnation', 'witness'])}),
           beat as materialized (
             select pid, string_agg(number::text, ' ' order by number) as beats
-            from (${heldNumbers(t, 'witness')}) as beat group by pid
+            from held where kind = 'witness' group by pid
           )
           select coalesce(jsonb_agg(other), '[]') from (
             select i.id::text, i.node,
@@ -93,7 +93,7 @@ const others = (t: Tables): string => `
               i.lost_after_ms as "lostAfterMs", i.outage_grace_ms as "outageGraceMs"
             from ${t.incarnation} as i
             left join ${t.witness} as w on w.incarnation = i.id
-            left join held on held.number = i.id
+            left join held on held.kind = 'incarnation' and held.number = i.id
             left join beat on beat.pid = held.pid
             where i.state = 'alive' and i.id <> $1
           ) as other`

@@ -2,7 +2,8 @@ import type { MonotonicClock } from '../base/clock.ts'
 
 export interface RoomVacuumOptions {
   readonly clock: MonotonicClock
-  readonly vacuum: () => Promise<void>
+  /** Resolves with whether it could be done. */
+  readonly vacuum: () => Promise<boolean>
   readonly onError: (error: unknown, name: string) => void
 }
 
@@ -12,7 +13,7 @@ const dueAfter = 10_000
 /** It takes no more than this part of the time: what an open transaction keeps is looked at in vain. */
 const share = 0.02
 
-/** How long it is left alone after a failure, in milliseconds. */
+/** How long it is left alone when it failed, or was not allowed, in milliseconds. */
 const pauseMs = 60_000
 
 /** Has the rooms that requests pass through vacuumed as often as many have passed. */
@@ -40,9 +41,9 @@ export class RoomVacuum {
     const startedAt = clock()
     this.#isVacuuming = true
     try {
-      await vacuum()
-      const now = clock()
-      this.#notBefore = now + (now - startedAt) * (1 / share - 1)
+      const isDone = await vacuum()
+      const tookMs = clock() - startedAt
+      this.#notBefore = clock() + (isDone ? tookMs * (1 / share - 1) : pauseMs)
     } catch (error) {
       onError(error, 'vacuum')
       this.#notBefore = clock() + pauseMs

@@ -1,12 +1,12 @@
 import t from 'tap'
 import { RoomVacuum } from '../../lib/loop/room-vacuum.ts'
 import { vacuumRooms } from '../../lib/db/vacuum.ts'
-import { addLane, addRequests, openRooms } from '../support/rows.ts'
+import { addLane, addRequests, openDatabase, openRooms } from '../support/rows.ts'
 import { until } from '../support/until.ts'
 
 function openVacuum() {
   const state = { now: 0, vacuums: 0, errors: 0 }
-  let underWay = Promise.withResolvers<void>()
+  let underWay = Promise.withResolvers<boolean>()
   const vacuum = new RoomVacuum({
     clock: () => state.now,
     vacuum: () => {
@@ -16,7 +16,8 @@ function openVacuum() {
     },
     onError: () => state.errors++,
   })
-  const end = (error?: Error): void => (error ? underWay.reject(error) : underWay.resolve())
+  const end = (how: boolean | Error): void =>
+    how instanceof Error ? underWay.reject(how) : underWay.resolve(how)
   return { state, vacuum, end }
 }
 
@@ -31,7 +32,7 @@ t.test(
     vacuum.note(50_000)
     t.equal(state.vacuums, 1, 'one is under way')
     state.now = 10
-    end()
+    end(true)
     await new Promise(setImmediate)
     state.now = 499
     vacuum.note(1)
@@ -54,6 +55,12 @@ t.test('after a failure it is left alone for a minute', async t => {
   state.now = 60_000
   vacuum.note(10_000)
   t.equal(state.vacuums, 2)
+  end(false)
+  await new Promise(setImmediate)
+  state.now = 119_999
+  vacuum.note(10_000)
+  t.equal(state.vacuums, 2, 'nor where it is not allowed')
+  t.equal(state.errors, 1)
 })
 
 t.test('what has left the rooms takes no space', async t => {
@@ -80,4 +87,17 @@ t.test('what has left the rooms takes no space', async t => {
     await addRequests(db, { lane, count: 2000 })
   }
   t.ok((await size()) <= 2 * full)
+})
+
+t.test('a role that may not does nothing, and PostgreSQL warns nobody', async t => {
+  const { db, url } = await openRooms(t)
+  const role = `vacuum_${process.pid}`
+  await db.query({ text: `create role ${role} login` })
+  await db.query({ text: `grant usage on schema ${db.schema} to ${role}` })
+  const other = openDatabase(t, url.replace(/\/\/[^@/]*@/, `//${role}@`))
+  t.equal(await vacuumRooms(db), true)
+  t.equal(await vacuumRooms(other), false)
+  await db.query({ text: `grant maintain on ${db.t.queue}, ${db.t.running} to ${role}` })
+  t.equal(await vacuumRooms(other), true)
+  await db.query({ text: `drop owned by ${role}; drop role ${role}` })
 })
