@@ -1,17 +1,26 @@
 import type { Database } from './database.ts'
+import { isHeld } from './locks.ts'
+
+export interface FormerIncarnation {
+  readonly state: 'alive' | 'left' | 'lost'
+  /** Whether a session still proves it. */
+  readonly isProven: boolean
+}
 
 /** How an incarnation stands; undefined when there is none with this number that was this process of this node. */
 export async function findFormer(
   db: Database,
   incarnation: string,
   about: { readonly node: string; readonly host: string; readonly pid: number },
-): Promise<'alive' | 'left' | 'lost' | undefined> {
-  const { rows } = await db.query<{ state: 'alive' | 'left' | 'lost' }>({
+): Promise<FormerIncarnation | undefined> {
+  const { t } = db
+  const { rows } = await db.query<FormerIncarnation>({
     text: `
-      select state from ${db.t.incarnation} where id = $1 and node = $2 and host = $3 and pid = $4`,
+      select state, ${isHeld(t, 'incarnation', 'id')} as "isProven" from ${t.incarnation}
+      where id = $1 and node = $2 and host = $3 and pid = $4`,
     values: [incarnation, about.node, about.host, about.pid],
   })
-  return rows[0]?.state
+  return rows[0]
 }
 
 /** @returns those of the ids that are requests which the incarnation did not come to an end with */

@@ -10,8 +10,8 @@ import { reporterOf } from './report-loss.ts'
 /**
  * Does for the node's last life what its guardians do, when it was killed together with them: stops what it left running,
  * and then reports the loss. To be called with the lock of the data folder, which says that the last life is over, before
- * the next one begins. Of what ran before the machine's last start nothing is left, so that is only reported; what may be on
- * another machine is left to the others.
+ * the next one begins. The folder may be a copy, and the one that it was copied from alive somewhere else: so what is not of
+ * this machine since its last start is left to the others, and so is the report when a session still proves that life.
  * @returns the ids of the requests that failed; undefined when there was nothing to report
  */
 export async function endFormerLife(
@@ -20,13 +20,14 @@ export async function endFormerLife(
   node: string,
 ): Promise<string[] | undefined> {
   const life = readLife(dataFolder)
-  if (!life || life.host !== hostname()) return undefined
+  if (!life || life.host !== hostname() || life.boot !== readBoot()) return undefined
   const { incarnation, server } = life
-  if (readStartTicks(server.pid) === server.startTicks && life.boot === readBoot()) return undefined
+  if (readStartTicks(server.pid) === server.startTicks) return undefined
   // The folder may be used with a copy of the database, or with another one.
-  const state = await findFormer(db, incarnation, { node, host: life.host, pid: server.pid })
-  if (state === undefined || state === 'left') return undefined
-  const survivors = life.boot === readBoot() ? await stopCommands(db, life) : []
+  const former = await findFormer(db, incarnation, { node, host: life.host, pid: server.pid })
+  if (!former || former.state === 'left') return undefined
+  const survivors = await stopCommands(db, life)
+  if (former.isProven) return undefined
   const failed = await declareLost(db, incarnation, reporterOf('its next life', survivors))
   removeLife(dataFolder)
   return failed

@@ -7,7 +7,7 @@ export interface Life {
   readonly incarnation: string
   /** By which the commands of this life are recognised. */
   readonly cookie: string
-  /** The run of the kernel: after another start of the machine no process is left. */
+  /** The run of the kernel: the numbers of processes mean nothing in another one. */
   readonly boot: string
   readonly host: string
   readonly server: { readonly pid: number; readonly startTicks: string }

@@ -2,7 +2,9 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import type { Test } from 'tap'
+import { tryLock } from '../../lib/db/locks.ts'
 import { openRooms } from '../support/rows.ts'
+import { until } from '../support/until.ts'
 import { isAlive } from './marked.ts'
 import { startServer, type ServerProcess } from './server-process.ts'
 
@@ -78,6 +80,17 @@ t.test('it touches nothing that it cannot know to be its own', async t => {
     next.kill('SIGTERM')
     await next.ended
   }
+})
+
+t.test('a life that a session still proves is not reported', async t => {
+  const { db, dataDir, server, left, id } = await killAll(t)
+  const session = await db.connectAlone()
+  t.teardown(() => session.end())
+  // The folder is a copy, and the server that it was copied from lives somewhere else.
+  await until(() => tryLock(session, db.t, 'incarnation', '1'))
+  await startAgain(t, server, dataDir)
+  t.strictSame(server.commands(), left, 'what runs here belongs to no live server')
+  t.match(await server.cluster.get(id), { state: 'running' })
 })
 
 t.test('a server that leaves in good order leaves no word of its life', async t => {
