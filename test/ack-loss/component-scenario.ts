@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import type { Test } from 'tap'
 import { DatabaseStore } from '../../lib/artifact/store/database-store.ts'
@@ -19,9 +16,10 @@ import {
   type SourceType,
 } from '../../lib/index.ts'
 import { sweep, sweepAll } from '../../lib/loop/store-sweep.ts'
-import { openDatabase, openRooms } from '../support/rows.ts'
+import { openDatabase } from '../support/rows.ts'
 import { until } from '../support/until.ts'
-import { FaultProxy, type Fault } from './fault-proxy.ts'
+import { openBehindFaults } from './behind-faults.ts'
+import type { Fault } from './fault-proxy.ts'
 import { Diary, insist, type Played } from './scenario.ts'
 
 /** Whether a statement is about components; the purge of requests, which takes their uses of versions along, is not. */
@@ -40,22 +38,8 @@ export function stirsByItself(statement: string): boolean {
 
 /** A server and an application do everything once that changes components, behind a network with these faults. */
 export async function playComponents(test: Test, faults: readonly Fault[]): Promise<Played> {
-  const { db: direct, url } = await openRooms(test, { connections: 2 })
-  const folder = await mkdtemp(join(tmpdir(), 'cw-acks-'))
-  test.teardown(() => rm(folder, { recursive: true, force: true }))
-  const proxy = await FaultProxy.start(url, faults, pid =>
-    direct.query({ text: 'select pg_terminate_backend($1)', values: [pid] }),
-  )
-  test.teardown(() => proxy.close())
+  const { direct, proxy, options } = await openBehindFaults(test, faults)
   const diary = new Diary()
-  const options = {
-    connectionString: proxy.url,
-    dataDir: folder,
-    retention: 'forever',
-    guardian: false,
-    lostAfter: '20s',
-    pollInterval: '100ms',
-  } as const
   const server = new Cluster({
     ...options,
     nodeId: 'a',

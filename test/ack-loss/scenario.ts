@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Test } from 'tap'
 import { declareSilentLost } from '../../lib/db/incarnations.ts'
 import { purgeHistory } from '../../lib/db/node-history.ts'
@@ -20,13 +17,13 @@ import {
   addRun,
   addServer,
   openDatabase,
-  openRooms,
   outcomes,
   roomsOf,
   stepRecord,
 } from '../support/rows.ts'
 import type { Database } from '../../lib/db/database.ts'
-import { FaultProxy, type Fault } from './fault-proxy.ts'
+import { openBehindFaults } from './behind-faults.ts'
+import type { Fault } from './fault-proxy.ts'
 
 export interface Played {
   /** How often each statement was sent. */
@@ -40,24 +37,9 @@ const day = 86_400_000
 
 /** A server and an application do everything once that the product does, behind a network with these faults. */
 export async function play(test: Test, faults: readonly Fault[]): Promise<Played> {
-  const { db: direct, url } = await openRooms(test, { connections: 2 })
+  const { direct, proxy, options } = await openBehindFaults(test, faults)
   const past = await addPast(direct)
-  const folder = await mkdtemp(join(tmpdir(), 'cw-acks-'))
-  test.teardown(() => rm(folder, { recursive: true, force: true }))
-  const proxy = await FaultProxy.start(url, faults, pid =>
-    direct.query({ text: 'select pg_terminate_backend($1)', values: [pid] }),
-  )
-  test.teardown(() => proxy.close())
   const diary = new Diary()
-  const options = {
-    connectionString: proxy.url,
-    dataDir: folder,
-    retention: 'forever',
-    guardian: false,
-    // Many runs at the same time make each other slow.
-    lostAfter: '20s',
-    pollInterval: '100ms',
-  } as const
   const server = new Cluster({ ...options, nodeId: 'a', processes: [workOf(diary)] })
   const app = new Cluster({ ...options, nodeId: 'app' })
   test.teardown(() => Promise.all([server.stop({ drain: 0 }), app.stop()]))
