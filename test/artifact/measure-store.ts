@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { FolderStore } from '../../lib/artifact/store/folder-store.ts'
 import { eachParallel } from '../../lib/base/each-parallel.ts'
-import { median, seconds, time, timeCopyAndHash, writeFiles } from './measured-files.ts'
+import { median, seconds, settle, time, timeCopyAndHash, writeFiles } from './measured-files.ts'
 import { plenty, signal } from './store-content.ts'
 
 /*
@@ -26,7 +26,9 @@ try {
   const paths = (await readdir(source)).map(name => join(source, name))
   const ratios: number[] = []
   for (let round = 0; round < rounds; round++) {
+    await settle(folder, { files, bytes })
     const { plain, synced } = await timeCopyAndHash(source, join(folder, 'copy'))
+    await settle(folder, { files, bytes })
     const before = process.memoryUsage().rss
     const token = randomUUID()
     const imported = await time(() => bring(store, token, paths))
