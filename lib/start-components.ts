@@ -28,6 +28,8 @@ export interface ComponentsSetup {
   readonly environment: Readonly<Record<string, string>>
   /** Stops these programs when the server is lost. */
   readonly guard: ProgramGuard
+  /** The life of this server. */
+  readonly incarnation: string
   readonly logger: Logger
   readonly events: ComponentEvents
   /** False while this server may begin nothing. */
@@ -70,6 +72,7 @@ export function startComponents(setup: ComponentsSetup): StartedComponents {
       folder: importsFolder,
       environment: setup.environment,
       guard: setup.guard,
+      server: { incarnation: setup.incarnation, node: settings.nodeId },
       readSecret: readSecretFrom(join(dataFolder, 'secrets'), process.env),
       appendLog: (componentId, token, lines) => appendImportLog(db, componentId, token, lines),
       onError,

@@ -96,6 +96,7 @@ export async function startServer(parts: Parts): Promise<StartedServer> {
       events: parts.componentEvents,
       environment: environmentOf(settings.passEnv),
       guard: server.guard,
+      incarnation: server.incarnation,
       mayBegin: () => server.mayBegin,
       // Without its own database a server does nothing anyway, and others watch for that.
       onStoreTrouble: error => {

@@ -21,6 +21,7 @@ import { checkSettings } from '../db/doctor/check-settings.ts'
 import { checkTables } from '../db/doctor/check-tables.ts'
 import type { DatabaseCheck } from '../db/doctor/database-check.ts'
 import { openReadOnly, type ReadOnlySession } from '../db/doctor/read-only-session.ts'
+import { findLives } from '../db/doctor/lives.ts'
 import { findLocalServers, findRuns } from '../db/doctor/runs.ts'
 import { isConnectionFailure } from '../db/translate-error.ts'
 import { messageOf } from '../errors.ts'
@@ -28,6 +29,7 @@ import type { ServerOptions } from '../options.ts'
 import { checkDisk } from './check-disk.ts'
 import { checkPipeFolders, checkRunFolders } from './check-leftover-folders.ts'
 import { checkLeftoverProcesses, type FindRuns } from './check-leftover-processes.ts'
+import { checkLeftoverPrograms, type FindLives } from './check-leftover-programs.ts'
 import { checkLimits } from './check-limits.ts'
 import { checkRuntime } from './check-runtime.ts'
 import { checkServiceManager } from './check-service-manager.ts'
@@ -112,6 +114,7 @@ async function examineMachine(
 ): Promise<Finding[]> {
   const folder = resolve(settings.dataDir)
   const find: FindRuns = async ids => session?.look(one => findRuns(one, db.t, ids))
+  const lives: FindLives = async ids => session?.look(one => findLives(one, db.t, ids))
   const servers = await session
     ?.look(one => findLocalServers(one, db.t, hostname()))
     .catch(() => undefined)
@@ -119,6 +122,7 @@ async function examineMachine(
   const { guardian, concurrency } = settings
   const checks: Readonly<Record<string, () => Finding[] | Promise<Finding[]>>> = {
     'processes of steps': () => checkLeftoverProcesses(find),
+    'programs of sources': () => checkLeftoverPrograms(lives),
     'folders of runs': () => checkRunFolders(folder, find),
     'folders of pipes': () => checkPipeFolders(),
     disk: () => checkDisk(folder),

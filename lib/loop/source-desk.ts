@@ -6,6 +6,7 @@ import { optionsOf, type Source, type SourceContext, type SourceType } from '../
 import { withTimeLimit } from '../base/time-limit.ts'
 import { ClusterError, messageOf } from '../errors.ts'
 import { markProgram } from '../step/process-tree.ts'
+import { nameSourceUse } from '../step/source-mark.ts'
 
 /** Stops the programs of the server when it is lost: those that have its mark and are for something that is covered. */
 export interface ProgramGuard {
@@ -23,6 +24,8 @@ export interface SourceDeskOptions {
   /** What programs that a source starts get. */
   readonly environment: Readonly<Record<string, string>>
   readonly guard: ProgramGuard
+  /** Whose programs they are, for whoever finds them when it is gone. */
+  readonly server: { readonly incarnation: string; readonly node: string }
   readonly readSecret: ReadSecret
   /** Adds lines to a component's import log. */
   readonly appendLog: (
@@ -71,7 +74,7 @@ export class SourceDesk {
     const type = types.get(options.type)
     if (!type) throw new ClusterError('CW_SOURCE', `no source type '${options.type}' is known here`)
     const workFolder = join(folder, use.token)
-    const id = `source ${use.token}`
+    const id = nameSourceUse({ ...this.#options.server, token: use.token })
     const masker = new Masker()
     const log = new ImportLog(this.#options, use)
     try {

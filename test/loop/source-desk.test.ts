@@ -25,6 +25,7 @@ function openDesk(t: Test, types: readonly SourceType[]) {
       cover: async ids => void told.push(...ids.map(id => `cover ${id}`)),
       release: ids => void told.push(...ids.map(id => `release ${id}`)),
     },
+    server: { incarnation: '7', node: 'a' },
     readSecret: async () => '',
     appendLog: async () => undefined,
     onError: error => t.fail(String(error)),
@@ -63,14 +64,14 @@ t.test('the programs of a source have the mark, whatever the component says', as
     environment: { [cookie]: 'hidden' },
   }
   await use(source, never, () => undefined)
-  t.equal(await readFile(seen, 'utf8'), 'ours/source token\n')
-  t.strictSame(told, ['cover source token', 'work', 'release source token'])
+  t.equal(await readFile(seen, 'utf8'), 'ours/source token 7 a\n')
+  t.strictSame(told, ['cover source token 7 a', 'work', 'release source token 7 a'])
 })
 
 t.test('sources of ones own get the mark in their environment', async t => {
   const { use } = openDesk(t, [emptySource])
   await use({ type: 'empty' }, never, ({ environment }) => {
-    t.equal(environment[cookie], 'ours/source token')
+    t.equal(environment[cookie], 'ours/source token 7 a')
   })
 })
 
@@ -83,8 +84,8 @@ t.test('one that ends late keeps its programs covered until then', async t => {
     return ended
   })
   await t.rejects(using, { message: 'enough' })
-  t.strictSame(told, ['cover source token', 'work'])
+  t.strictSame(told, ['cover source token 7 a', 'work'])
   end()
   await new Promise(setImmediate)
-  t.equal(told.at(-1), 'release source token')
+  t.equal(told.at(-1), 'release source token 7 a')
 })
