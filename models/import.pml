@@ -1,9 +1,11 @@
 /*
- * The import of one version: three servers that all want to, and one that sweeps the store.
+ * The import of one version: three servers that all want to, and one that sweeps the store; or two, and somebody who cancels the
+ * import and perhaps asks for it again.
  *
  *   lock, begin, fetch, seal, publish   lib/loop/locked-work.ts, version-imports.ts; lib/db/component/imports.ts, publish.ts
  *   hear, fail                          lib/db/lock-session.ts; lib/loop/version-imports.ts: importOne
  *   sweep                               lib/loop/store-sweep.ts; lib/db/component/sweep.ts
+ *   cancel, ask again                   lib/db/component/cancel-import.ts, versions.ts: wantImport
  *
  * A lock lives as long as its session. PostgreSQL may end the session at any moment; the server goes on until it hears of it,
  * which its next statement on that session tells it, and what it writes into the store meanwhile it does write. Each attempt
@@ -14,9 +16,9 @@
 #define TOKENS 4                /* attempts at the most, all servers together */
 #define NONE 15
 
-mtype = { unused, open, lost, failed, published };      /* an attempt, as the database has it */
+mtype = { unused, open, lost, failed, cancelled, published };      /* an attempt, as the database has it */
 mtype = { absent, staged, sealed };                      /* its files in the store */
-mtype = { idle, locked, begun, fetched, ready, unsure, failing, over };
+mtype = { idle, locked, looked, begun, fetched, ready, unsure, failing, over };
 
 mtype attempt[TOKENS] = unused;
 mtype files[TOKENS] = absent;
@@ -26,7 +28,9 @@ byte holder = NONE;             /* whose session has the lock */
 bool session[SERVERS];          /* as PostgreSQL sees it */
 byte publication = NONE;
 byte publications;
-bool wanted = true;
+bool wanted = true;             /* the wish */
+bool withdrawn;                 /* somebody has taken it away, and nobody has wished since */
+bool told;                      /* and has been told so */
 byte faults = 2;
 bool quiet;                     /* nothing goes wrong any more, and nobody begins anew */
 
@@ -49,6 +53,12 @@ bool quiet;                     /* nothing goes wrong any more, and nobody begin
 #define IS_FREE (publication == NONE)
 #else
 #define IS_FREE true
+#endif
+
+#ifndef NO_WISH_IN_PUBLISH
+#define IS_WANTED wanted
+#else
+#define IS_WANTED true          /* an attempt that is open is enough */
 #endif
 
 inline whole() {
@@ -79,6 +89,14 @@ proctype Server(byte n) {
       :: !wanted -> cut(n); phase = idle
       :: wanted && tokens == TOKENS -> cut(n); phase = idle
       :: wanted && tokens < TOKENS ->
+#ifdef NO_WISH_LOCK
+        phase = looked             /* it does not hold the wish while it begins */
+      fi }
+  :: atomic { phase == looked && session[n] ->
+      if
+      :: tokens == TOKENS -> cut(n); phase = idle
+      :: tokens < TOKENS ->
+#endif
 #ifndef NO_CLOSE
         byte e;
         for (e : 0 .. TOKENS - 1) {
@@ -89,7 +107,8 @@ proctype Server(byte n) {
         }
         e = 0;
 #endif
-        k = tokens; tokens++; attempt[k] = open; phase = begun
+        k = tokens; tokens++; attempt[k] = open; phase = begun;
+        assert(!told) /* goes: nobody begins, or goes on, once somebody was told that it is cancelled */
       fi }
 
   /* fetch: into a place that nobody reads */
@@ -114,7 +133,8 @@ proctype Server(byte n) {
   /* publish: one transaction; its answer may be lost */
   :: atomic { phase == ready ->
       if
-      :: HAS_SESSION(n) && IS_OPEN(k) && IS_FREE ->
+      :: HAS_SESSION(n) && IS_OPEN(k) && IS_FREE && IS_WANTED ->
+        assert(!withdrawn); /* against: what is withdrawn is not published */
         publication = k; publications++; attempt[k] = published; wanted = false;
         assert(publications <= 1); /* twice: a version is published once */
         whole();
@@ -122,7 +142,7 @@ proctype Server(byte n) {
         :: phase = over
         :: faults > 0 -> faults--; phase = unsure
         fi
-      :: !(HAS_SESSION(n) && IS_OPEN(k) && IS_FREE) -> phase = unsure
+      :: !(HAS_SESSION(n) && IS_OPEN(k) && IS_FREE && IS_WANTED) -> phase = unsure
       fi }
 
 #ifdef SEAL_AFTER
@@ -150,8 +170,11 @@ proctype Server(byte n) {
 
   :: atomic { phase == over -> cut(n); break }
 
+  /* hear: that its attempt was cancelled, when it tells how far it is */
+  :: atomic { (phase == begun || phase == fetched) && attempt[k] == cancelled -> phase = failing }
+
   /* hear: of a lost session before the next step on it */
-  :: atomic { (phase == locked || phase == begun || phase == fetched) && !session[n] ->
+  :: atomic { (phase == locked || phase == looked || phase == begun || phase == fetched) && !session[n] ->
       phase = (k == NONE -> idle : failing) }
 
   /* The session is cut; or the server is killed, and is another one when it is back. */
@@ -174,7 +197,8 @@ proctype Sweeper() {
       } k = 0 }
   :: atomic { select(k : 0 .. TOKENS - 1);
       if
-      :: (attempt[k] == lost || attempt[k] == failed) && !swept[k] -> files[PLACE(k)] = absent; swept[k] = true; whole()
+      :: (attempt[k] == lost || attempt[k] == failed || attempt[k] == cancelled) && !swept[k] ->
+        files[PLACE(k)] = absent; swept[k] = true; whole()
 #ifdef SWEEP_OPEN
       :: attempt[k] == open && holder == NONE -> files[PLACE(k)] = absent; whole()
 #endif
@@ -184,10 +208,53 @@ proctype Sweeper() {
   od
 }
 
+inline closeFor(condition) {
+  for (e : 0 .. TOKENS - 1) {
+    if
+    :: attempt[e] == open && condition -> attempt[e] = cancelled
+    :: else
+    fi
+  }
+  e = 0
+}
+
+/* cancel: withdraws the wish, then ends the attempt that is open; each is one statement */
+proctype Canceller() {
+  byte e;
+#ifndef ONE_STATEMENT
+  atomic { if
+    :: wanted -> wanted = false; withdrawn = true
+    :: else
+    fi }
+  atomic { if
+    :: !wanted -> closeFor(true); told = withdrawn
+    :: else
+    fi }
+#else
+  bool seen[TOKENS];
+  atomic { for (e : 0 .. TOKENS - 1) { seen[e] = (attempt[e] == open) } e = 0 }  /* it began before it had the wish's row */
+  atomic { if
+    :: wanted -> wanted = false; withdrawn = true; closeFor(seen[e]); told = true;
+      for (e : 0 .. TOKENS - 1) { assert(attempt[e] != open) /* goes: nobody begins, or goes on, once somebody was told that it is cancelled */ }
+    :: else
+    fi; e = 0 }
+#endif
+  /* ask again: unless it was published */
+  atomic { if
+    :: publication == NONE -> wanted = true; withdrawn = false; told = false
+    :: true
+    fi }
+}
+
 /* The end: who is left has ended, and the whole store is swept. */
 init {
   byte k;
-  atomic { for (k : 0 .. SERVERS - 1) { run Server(k) }
+  atomic {
+    if
+    :: for (k : 0 .. SERVERS - 1) { run Server(k) }
+    :: for (k : 1 .. SERVERS - 1) { run Server(k) }     /* two: with the third it would be too much to search */
+      run Canceller()
+    fi;
 #ifndef NO_SWEEPER
     run Sweeper();
 #endif
@@ -206,7 +273,7 @@ init {
       fi;
 #else
       if
-      :: (attempt[k] == lost || attempt[k] == failed) && !swept[k] -> files[PLACE(k)] = absent
+      :: (attempt[k] == lost || attempt[k] == failed || attempt[k] == cancelled) && !swept[k] -> files[PLACE(k)] = absent
       :: else
       fi;
 #endif

@@ -64,12 +64,15 @@ export const models: readonly Model[] = [
     guards: {
       POOL: 'holds',
       'POOL NO_OPEN_CHECK': 'torn',
-      'POOL NO_OPEN_CHECK NO_KEY NO_SWEEPER': 'twice',
+      'POOL NO_OPEN_CHECK NO_KEY NO_WISH_IN_PUBLISH NO_SWEEPER': 'twice',
       'POOL SWEEP_OPEN': 'torn',
       SEAL_AFTER: 'torn',
       NO_READ_BACK: 'torn',
       REUSED_KEYS: 'torn',
       NO_FULL_SWEEP: 'left',
+      NO_WISH_IN_PUBLISH: 'against',
+      NO_WISH_LOCK: 'goes',
+      ONE_STATEMENT: 'goes',
     },
   },
 ]
