@@ -92,6 +92,41 @@ t.test('a repository with a link is refused', async t => {
   await t.rejects(fetch('v2'), { code: 'CW_ARTIFACT_REFUSED', message: /link/ })
 })
 
+t.test('what git does not fetch is named in the log: pointers of LFS, and submodules', async t => {
+  const { url, path, commit, git } = await makeRepository(t)
+  const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'0'.repeat(64)}\nsize 12345\n`
+  for (let file = 1; file <= 7; file++) await writeFile(join(path, `big${file}.bin`), pointer)
+  await writeFile(join(path, 'about.txt'), `not one: ${pointer}`)
+  await writeFile(join(path, 'long.txt'), pointer + 'x'.repeat(2000))
+  await writeFile(
+    join(path, '.gitmodules'),
+    '[submodule "sub"]\n\tpath = libs/sub\n\turl = ../sub\n',
+  )
+  git('update-index', '--add', '--cacheinfo', `160000,${'1'.repeat(40)},libs/sub`)
+  git('add', '.gitmodules', 'about.txt', 'long.txt', 'big*')
+  git('commit', '-qm', 'large')
+  git('tag', 'v3')
+  const { fetch, log } = openSource(t, { type: 'git', url })
+  const { folder, receiver } = await fetch('v3')
+  t.ok(receiver.paths.includes('big7.bin'))
+  t.equal(await readFile(join(folder, 'big1.bin'), 'utf8'), pointer, 'as they are in the commit')
+  t.match(
+    log.filter(line => line.startsWith('warning')),
+    [
+      /^warning: 7 file\(s\) are pointers of git LFS .*: "big1.bin", .*"big5.bin" and 2 more\. .*'exclude'/,
+      /^warning: the repository has submodules.*: "libs\/sub"\. /,
+    ],
+  )
+  t.equal(log.filter(line => line.startsWith('warning')).length, 2)
+  const before = log.length
+  await commit('nothing of the kind')
+  await fetch('v1.9.0')
+  t.same(
+    log.slice(before).filter(line => line.startsWith('warning')),
+    [],
+  )
+})
+
 t.test('nothing that git could take for an option or a program is accepted', async t => {
   const canary = join(t.testdir(), 'canary')
   const urls = [

@@ -6,6 +6,7 @@ import type { FoundVersion, Source, SourceType } from '../source.ts'
 import { Git } from './git-program.ts'
 import { readOptions, secretForm, wrongOption } from './read-options.ts'
 import { keepUsable, orderVersions, readPattern } from './version-names.ts'
+import { watchCheckout } from './watch-checkout.ts'
 
 /** No transport that runs a program, and nothing that git could take for an option. */
 const gitUrl = z
@@ -90,8 +91,10 @@ function openGit(options: GitOptions): Source {
       if (!found) throw sourceFailure(`it is not known which commit the version ${version.name} is`)
       const git = await Git.open(options, context)
       await git.fetchCommit(found.commit, found.from)
-      const { limits, signal } = context
-      await git.archive(found.commit, tar => unpackTar({ tar, limits, signal }, receiver))
+      const { limits, signal, log } = context
+      const watch = watchCheckout(receiver, log)
+      await git.archive(found.commit, tar => unpackTar({ tar, limits, signal }, watch))
+      watch.warn()
     },
   }
 }
