@@ -10,10 +10,13 @@ const pieceBytes = 2 ** 18
  * the file.
  */
 export class FileContent extends Readable {
+  /** In bytes, when the file was opened. */
+  readonly size: number
   readonly #file: FileHandle
 
-  constructor(file: FileHandle) {
+  constructor(file: FileHandle, size: number) {
     super({ highWaterMark: pieceBytes })
+    this.size = size
     this.#file = file
   }
 

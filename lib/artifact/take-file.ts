@@ -16,12 +16,13 @@ export async function takeFile(
 ): Promise<Stored> {
   signal.throwIfAborted()
   const hash = createHash('sha256')
-  const pieces = [memory.take(), memory.take(), memory.take()] as const
+  // A small file needs two of the three.
+  const pieces: Buffer[] = []
   const { promise: aborted, reject } = Promise.withResolvers<never>()
   const abort = (): void => reject(signal.reason)
   signal.addEventListener('abort', abort, { once: true })
   aborted.catch(() => undefined)
-  const pieceOf = (turn: number): Buffer => pieces[turn % 3] as Buffer
+  const pieceOf = (turn: number): Buffer => (pieces[turn % 3] ??= memory.take())
   const read = (turn: number): Promise<number> => {
     const reading = content.readInto(pieceOf(turn))
     // It may end when nobody waits for it any more.

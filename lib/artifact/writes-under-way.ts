@@ -6,6 +6,7 @@ export class WritesUnderWay {
   readonly #running = new Set<Promise<unknown>>()
   readonly #abort = new AbortController()
   #isOver = false
+  #joined: { readonly given: AbortSignal; readonly signal: AbortSignal } | undefined
 
   /** Begins a write, whose signal is also aborted when all are. */
   async run(
@@ -17,7 +18,7 @@ export class WritesUnderWay {
       if (this.#isOver)
         throw new Error('nothing can be written after the attempt was sealed or discarded')
       signal.throwIfAborted()
-      const writing = write(AbortSignal.any([signal, this.#abort.signal]))
+      const writing = write(this.#join(signal))
       this.#running.add(writing)
       try {
         return await writing
@@ -38,5 +39,12 @@ export class WritesUnderWay {
   async abort(): Promise<void> {
     this.#abort.abort(new Error('the attempt was discarded'))
     await this.end()
+  }
+
+  /** All files of an attempt come with one signal; to join it anew for each of 20,000 made the server grow by 30 MiB. */
+  #join(given: AbortSignal): AbortSignal {
+    if (this.#joined?.given !== given)
+      this.#joined = { given, signal: AbortSignal.any([given, this.#abort.signal]) }
+    return this.#joined.signal
   }
 }

@@ -16,7 +16,7 @@ const tooLong = (): ClusterError => new ClusterError('CW_ARTIFACT_REFUSED', 'too
 async function openContent(t: Test, path: string, flags = 'r') {
   const file = await open(path, flags)
   t.teardown(() => file.close())
-  return { file, content: new FileContent(file) }
+  return { file, content: new FileContent(file, (await file.stat()).size) }
 }
 
 /** Keeps copies: the memory of a piece is used again. */

@@ -39,10 +39,14 @@ export async function loadVersion(
   else await deliver(file, { path: name, size: found.size }, receiver)
 }
 
-async function deliver(file: string, entry: FileEntry, receiver: FileReceiver): Promise<void> {
+async function deliver(
+  file: string,
+  entry: FileEntry & { readonly size: number },
+  receiver: FileReceiver,
+): Promise<void> {
   const handle = await open(file)
   try {
-    await receiver.file(entry, () => new FileContent(handle))
+    await receiver.file(entry, () => new FileContent(handle, entry.size))
   } finally {
     await handle.close()
   }

@@ -71,7 +71,7 @@ async function deliver(folder: OpenFolder, name: string, receiver: FileReceiver)
     if (stats.isDirectory()) return true
     if (!stats.isFile())
       throw refuse(`the file ${shown(path)}`, 'it is a device, a pipe or a socket')
-    await receiver.file(entryOf(path, stats), () => new FileContent(handle))
+    await receiver.file(entryOf(path, stats), () => new FileContent(handle, stats.size))
     return false
   } finally {
     await handle.close()

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import { eachParallel } from '../../base/each-parallel.ts'
+import { FileContent } from '../file-content.ts'
 import { PieceMemory } from '../piece-memory.ts'
 import { stagingGone, tooLong } from '../staging-faults.ts'
 import type { Staging, Stored } from '../store.ts'
@@ -31,6 +32,7 @@ export class FolderStaging implements Staging {
   readonly #parts: FolderStagingParts
   readonly #writes = new WritesUnderWay()
   readonly #memory = new PieceMemory()
+  readonly #smallMemory = new PieceMemory(smallBytes)
   #isOver = false
 
   constructor(parts: FolderStagingParts) {
@@ -77,7 +79,7 @@ export class FolderStaging implements Staging {
         limit,
         signal,
         tooLong: () => tooLong(limit),
-        memory: this.#memory,
+        memory: isSmall(content) ? this.#smallMemory : this.#memory,
       })
       // Network file systems say only here that there is no room.
       await this.#guard(async () => {
@@ -107,4 +109,11 @@ export class FolderStaging implements Staging {
       throw folderFault(error, this.#parts.path)
     }
   }
+}
+
+/** Files up to this size come by the thousand, and need no pieces of the usual size. */
+const smallBytes = 2 ** 16
+
+function isSmall(content: Readable): boolean {
+  return content instanceof FileContent && content.size <= smallBytes
 }

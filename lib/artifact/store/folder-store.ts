@@ -190,7 +190,7 @@ async function openObject(
       inFolder(objects, token, async folder => {
         const file = await folder.read(hash)
         const stats = await folder.within(file.stat())
-        if (stats.isFile()) return readHandle(file, { folder, path, signal })
+        if (stats.isFile()) return readHandle(file, { folder, path, size: stats.size, signal })
         await file.close()
         throw objectDamaged(key, 'it is no file')
       }),

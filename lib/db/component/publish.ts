@@ -113,19 +113,22 @@ async function insertObjects(
   { token, files, sealed }: Publication,
 ): Promise<string[]> {
   const sizes = new Map(files.map(({ hash, size }) => [hash, size]))
-  const hashes = [...sealed]
-  const { rows } = await session.query<{ hash: string }>({
-    text: `
-      with given as materialized (
-        select decode(h, 'hex') as hash, size from unnest($2::text[], $3::bigint[]) as g (h, size)
-      ), made as (
-        insert into ${t.object} (hash, token, size) select hash, $1, size from given order by hash
-        on conflict (hash) do nothing returning hash
-      )
-      select encode(hash, 'hex') as hash from given where hash not in (select hash from made)`,
-    values: [token, hashes, hashes.map(hash => sizes.get(hash))],
-  })
-  return rows.map(({ hash }) => hash)
+  const doubled: string[] = []
+  for (const hashes of groupsOf([...sealed].toSorted())) {
+    const { rows } = await session.query<{ hash: string }>({
+      text: `
+        with given as materialized (
+          select decode(h, 'hex') as hash, size from unnest($2::text[], $3::bigint[]) as g (h, size)
+        ), made as (
+          insert into ${t.object} (hash, token, size) select hash, $1, size from given order by hash
+          on conflict (hash) do nothing returning hash
+        )
+        select encode(hash, 'hex') as hash from given where hash not in (select hash from made)`,
+      values: [token, hashes, hashes.map(hash => sizes.get(hash))],
+    })
+    doubled.push(...rows.map(({ hash }) => hash))
+  }
+  return doubled
 }
 
 async function insertPublication(
@@ -150,20 +153,29 @@ async function insertFiles(
   session: LockSession,
   { versionId, files }: Publication,
 ): Promise<void> {
-  await session.query({
-    text: `
-      insert into ${t.versionFile} (publication_id, path, hash, executable, modified_at)
-      select p.id, path, decode(hash, 'hex'), executable, modified_at
-      from ${t.publication} p, unnest($2::text[], $3::text[], $4::boolean[], $5::timestamptz[]) as g (path, hash, executable, modified_at)
-      where p.version_id = $1`,
-    values: [
-      versionId,
-      files.map(({ path }) => path),
-      files.map(({ hash }) => hash),
-      files.map(({ executable }) => executable),
-      files.map(({ modifiedAt }) => modifiedAt),
-    ],
-  })
+  for (const group of groupsOf(files))
+    await session.query({
+      text: `
+        insert into ${t.versionFile} (publication_id, path, hash, executable, modified_at)
+        select p.id, path, decode(hash, 'hex'), executable, modified_at
+        from ${t.publication} p, unnest($2::text[], $3::text[], $4::boolean[], $5::timestamptz[]) as g (path, hash, executable, modified_at)
+        where p.version_id = $1`,
+      values: [
+        versionId,
+        group.map(({ path }) => path),
+        group.map(({ hash }) => hash),
+        group.map(({ executable }) => executable),
+        group.map(({ modifiedAt }) => modifiedAt),
+      ],
+    })
+}
+
+/** So many rows at once: a statement is text before it is sent, and all of it is in memory. */
+const rowsAtOnce = 2000
+
+function* groupsOf<Item>(items: readonly Item[]): Generator<readonly Item[]> {
+  for (let from = 0; from < items.length; from += rowsAtOnce)
+    yield items.slice(from, from + rowsAtOnce)
 }
 
 /** Starts what waits for new versions: with the first publication of a version, and with no other. */
