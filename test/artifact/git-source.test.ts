@@ -1,29 +1,15 @@
-import { execFileSync } from 'node:child_process'
 import { access, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { initRepository } from './git-repository.ts'
 import { openSource } from './source-context.ts'
+
+t.setTimeout(120_000)
 
 /** A repository with the tags v1.9.0, v1.10.0 (with a message) and other, and a branch main that has moved on. */
 async function makeRepository(t: Test) {
   const path = t.testdir()
-  const environment = {
-    ...process.env,
-    GIT_CONFIG_GLOBAL: '/dev/null',
-    GIT_AUTHOR_NAME: 'a',
-    GIT_AUTHOR_EMAIL: 'a@a',
-    GIT_COMMITTER_NAME: 'a',
-    GIT_COMMITTER_EMAIL: 'a@a',
-  }
-  const git = (...args: string[]): string =>
-    execFileSync('git', args, { cwd: path, env: environment, encoding: 'utf8' }).trim()
-  const commit = async (text: string): Promise<string> => {
-    await writeFile(join(path, 'file'), text)
-    git('add', '-A')
-    git('commit', '-qm', text)
-    return git('rev-parse', 'HEAD')
-  }
-  git('init', '-qb', 'main')
+  const { git, commit } = initRepository(path)
   const first = await commit('1.9')
   git('tag', 'v1.9.0')
   const second = await commit('1.10')

@@ -27,6 +27,7 @@ export function openSource(
   t: Test,
   options: Readonly<Record<string, unknown>> & { type: string },
   secrets: Readonly<Record<string, string>> = {},
+  environment: Readonly<Record<string, string>> = {},
 ): OpenedSource {
   const base = mkdtempSync(join(tmpdir(), 'cluster-source-'))
   t.teardown(() => rm(base, { recursive: true, force: true }))
@@ -44,7 +45,7 @@ export function openSource(
       signal: controller.signal,
       workFolder,
       limits: { files: 1000, bytes: 64 * 2 ** 20 },
-      environment: { PATH: process.env['PATH'] ?? '', HOME: base },
+      environment: { PATH: process.env['PATH'] ?? '', HOME: base, ...environment },
       log: line => void log.push(masker.mask(line)),
       secret: name => {
         const value = secrets[name]

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Test } from 'tap'
 
@@ -8,21 +9,29 @@ export interface WebServer {
   readonly requests: { readonly path: string; readonly headers: IncomingMessage['headers'] }[]
 }
 
-type Answer = (request: IncomingMessage, response: ServerResponse) => void
+export type Answer = (request: IncomingMessage, response: ServerResponse) => void
 
-/** A web server on the loopback that ends with the test. */
-export async function openWebServer(t: Test, answer: Answer): Promise<WebServer> {
+/** A web server on the loopback that ends with the test. @param certificate makes it one of https */
+export async function openWebServer(
+  t: Test,
+  answer: Answer,
+  certificate?: { readonly key: string; readonly cert: string },
+): Promise<WebServer> {
   const requests: WebServer['requests'] = []
-  const server = createServer((request, response) => {
+  const take: Answer = (request, response) => {
     requests.push({ path: request.url ?? '', headers: request.headers })
     answer(request, response)
-  })
+  }
+  const server = certificate ? createSecureServer(certificate, take) : createServer(take)
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   t.teardown(() => {
     server.closeAllConnections()
     return new Promise<void>(resolve => void server.close(() => resolve()))
   })
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests }
+  return {
+    url: `${certificate ? 'https' : 'http'}://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    requests,
+  }
 }
 
 /** Answers with what stands under the path, as JSON unless it is bytes or text; else with 404. */

@@ -88,7 +88,10 @@ async function getOnce(
       const { cause } = error as Error
       const reason = cause === undefined ? messageOf(error) : reasonOf(cause)
       if (pauseMs === undefined || !(error instanceof TypeError))
-        throw sourceFailure(`cannot get ${shownUrl(url)}: ${reason}`, error)
+        throw sourceFailure(
+          `cannot get ${shownUrl(url)}: ${reason}. Is ${url.host} up, and does this server reach it (name, port, proxy, firewall, certificate)? It is tried again by itself`,
+          error,
+        )
       await delay(pauseMs, undefined, { signal })
     }
 }
