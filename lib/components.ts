@@ -17,7 +17,11 @@ import {
   type ComponentRow,
   type ComponentSummary,
 } from './db/component/components.ts'
-import { listInventory, type InventoryLine } from './db/component/inventory.ts'
+import {
+  listInventory,
+  type InventoryLine,
+  type InventoryOptions,
+} from './db/component/inventory.ts'
 import { readImportLog, type ImportLogLine } from './db/component/log.ts'
 import { setStatus } from './db/component/statuses.ts'
 import { listVersions, wantImport, type VersionSummary } from './db/component/versions.ts'
@@ -39,15 +43,6 @@ import { StoreAccess } from './store-access.ts'
 import { thisPerson } from './this-person.ts'
 import { waitForAnswer, type ComponentWaitOptions } from './wait-for-answer.ts'
 import { waitForImport } from './wait-for-import.ts'
-
-export interface InventoryOptions {
-  target?: string
-  component?: string
-  /** Defaults to false. */
-  history?: boolean
-  /** Defaults to 1000. */
-  limit?: number
-}
 
 /** A program's door to the components. Every method throws CW_COMPONENT_UNKNOWN for a name that nobody has applied. */
 export class Components {
@@ -189,12 +184,17 @@ export class Components {
 
   /**
    * Withdraws what `import` asked for, or what a check has found to be imported. An import that is under way is stopped
-   * within seconds, and publishes nothing any more. A version that is published stays as it is.
+   * within seconds, and publishes nothing any more. A version that is published stays as it is. Of an incremental component those
+   * behind it wait for it, unless they are to be built without it (`skip`).
    * @throws {ClusterError} CW_VERSION_UNKNOWN
    */
-  async cancelImport(name: string, version: string): Promise<CancelledImport> {
+  async cancelImport(
+    name: string,
+    version: string,
+    { skip = false } = {},
+  ): Promise<CancelledImport> {
     const { id } = await this.#find(name)
-    const cancelled = await this.#write(() => cancelImport(this.#db, id, version))
+    const cancelled = await this.#write(() => cancelImport(this.#db, id, version, skip))
     if (!cancelled) return refuseVersion(this.#db, { id, name }, version)
     await this.#hint()
     return cancelled

@@ -61,10 +61,10 @@ export type {
   VerifiedStore,
   VerifyAllOptions,
 } from './component-files.ts'
-export type { Components, InventoryOptions } from './components.ts'
+export type { Components } from './components.ts'
 export type { ComponentWaitOptions } from './wait-for-answer.ts'
 export type { ComponentSummary } from './db/component/components.ts'
-export type { InventoryLine } from './db/component/inventory.ts'
+export type { InventoryLine, InventoryOptions } from './db/component/inventory.ts'
 export type { ImportLogLine } from './db/component/log.ts'
 export type { CancelledImport, ImportCancelAnswer } from './db/component/cancel-import.ts'
 export type { VersionState, VersionSummary } from './db/component/versions.ts'

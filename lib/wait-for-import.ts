@@ -15,7 +15,7 @@ export function waitForImport(
 ): Promise<VersionSummary> {
   return waitForAnswer(`${what} was not imported`, options, async () => {
     const summary = await look()
-    const { state, error } = summary
+    const { state, error, waitsFor } = summary
     if (state === 'published') return summary
     if (state === 'importing') return undefined
     if (error) throw new ClusterError('CW_SOURCE', error.message, { cause: error })
@@ -23,6 +23,11 @@ export function waitForImport(
       throw new ClusterError(
         'CW_CANCELLED',
         `${what} is not imported: somebody has cancelled it, or nobody has asked for it`,
+      )
+    if (waitsFor !== null)
+      throw new ClusterError(
+        'CW_CANCELLED',
+        `${what} waits, because the import of ${waitsFor}, which it builds on, was cancelled: import ${waitsFor}, or cancel it with 'skip' to do without it`,
       )
     await refuse()
     return undefined

@@ -17,6 +17,10 @@ export const importCommand: Command = defineCommand({
   positionals: { component: 'The name of the component.', version: 'The version.' },
   flags: {
     cancel: { type: 'boolean', describe: 'Have it imported no longer; stops an import under way.' },
+    skip: {
+      type: 'boolean',
+      describe: 'With --cancel: incremental versions behind it do without it.',
+    },
     'no-wait': { type: 'boolean', describe: 'Only ask for it.' },
     timeout: {
       type: 'string',
@@ -29,11 +33,14 @@ export const importCommand: Command = defineCommand({
   examples: {
     'import app 1.4.2': 'waits until every server can use it',
     'import app 1.4.2 --cancel': 'nobody imports it any more',
+    'import app 1.4.2 --cancel --skip': 'and the next one is built without it',
   },
   async run(given) {
     const { withCluster } = await import('../with-cluster.ts')
     const [component, version] = [String(given['component']), String(given['version'])]
     if (given.cancel) return cancel(given, component, version)
+    if (given['skip'])
+      throw new ClusterError('CW_OPTION', '--skip belongs to --cancel', { field: '--skip' })
     const timeout = readFlag('--timeout', duration('1ms', '24d'), given.timeout)
     return withCluster(given, async ({ components }) => {
       const isWanted = await components.import(component, version)
@@ -65,8 +72,9 @@ async function cancel(given: FlagValues, component: string, version: string): Pr
       },
     )
   const { withCluster } = await import('../with-cluster.ts')
+  const skip = given['skip'] === true
   const cancelled = await withCluster(given, ({ components }) =>
-    components.cancelImport(component, version),
+    components.cancelImport(component, version, { skip }),
   )
   talk(sentenceOf(cancelled, `${component} ${version}`))
   return exitCode.ok
@@ -78,6 +86,7 @@ function sentenceOf({ answer, node }: CancelledImport, what: string): string {
     requested: `The import of ${what} is cancelled; ${node} stops it.`,
     published: `${what} had been imported before.`,
     unwanted: `Nobody had asked for ${what}.`,
+    skipped: `The versions behind ${what} are built without it.`,
   }
   return sentences[answer]
 }

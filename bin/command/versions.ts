@@ -80,5 +80,9 @@ const columns: readonly Column<VersionSummary>[] = [
     show: version => (version.bytes === null ? null : showSize(version.bytes)),
   },
   { title: 'BY', show: version => version.node },
-  { title: 'TROUBLE', show: version => version.error?.message ?? null },
+  { title: 'TROUBLE', show: version => version.error?.message ?? heldBack(version) },
 ]
+
+function heldBack({ waitsFor }: VersionSummary): string | null {
+  return waitsFor === null ? null : `waits for ${waitsFor}, whose import was cancelled`
+}

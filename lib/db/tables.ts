@@ -31,6 +31,7 @@ export interface Tables {
   readonly checkSchedule: string
   readonly version: string
   readonly wantedImport: string
+  readonly importGap: string
   readonly importAttempt: string
   readonly importLog: string
   readonly object: string
@@ -86,6 +87,7 @@ export function tablesOf(schema: string): Tables {
     checkSchedule: name('check_schedule'),
     version: name('version'),
     wantedImport: name('wanted_import'),
+    importGap: name('import_gap'),
     importAttempt: name('import_attempt'),
     importLog: name('import_log'),
     object: name('object'),

@@ -5,8 +5,9 @@ import type { Database } from '../database.ts'
  * - `requested`: the server that imports it stops; nothing of it is published any more
  * - `published`: it was imported before
  * - `unwanted`: nobody had asked for it
+ * - `skipped`: it was cancelled before; now those behind it do without it
  */
-export type ImportCancelAnswer = 'cancelled' | 'requested' | 'published' | 'unwanted'
+export type ImportCancelAnswer = 'cancelled' | 'requested' | 'published' | 'unwanted' | 'skipped'
 
 export interface CancelledImport {
   readonly answer: ImportCancelAnswer
@@ -18,13 +19,16 @@ export interface CancelledImport {
  * Withdraws the wish for a version. Each statement is a transaction of its own, and the first one decides: an attempt
  * begins only while it holds the wish's row, and publishes only when it can take it away. So whoever begins or publishes
  * at the same time comes first, and is seen by the second statement; or finds no wish any more. Somebody who wishes for
- * the version in between has their wish.
+ * the version in between has their wish. With the wish goes the next one's base: unless they are to do without it, the
+ * versions of an incremental component behind it wait (`gapBefore`).
+ * @param skip whether those behind it do without it
  * @returns undefined when the component has no such version
  */
 export async function cancelImport(
   db: Database,
   componentId: number,
   version: string,
+  skip: boolean = false,
 ): Promise<CancelledImport | undefined> {
   const { t } = db
   const { rows: wishes } = await db.query<{ id: string; withdrawn: boolean }>({
@@ -32,10 +36,13 @@ export async function cancelImport(
       with it as materialized (
         select id from ${t.version} where component_id = $1 and name = $2 for key share
       ), gone as (
-        delete from ${t.wantedImport} as w using it where w.version_id = it.id returning 1
+        delete from ${t.wantedImport} as w using it where w.version_id = it.id returning version_id
+      ), gap as (
+        insert into ${t.importGap} (version_id) select version_id from gone where not $3
+        on conflict (version_id) do nothing
       )
       select id, exists (select from gone) as withdrawn from it`,
-    values: [componentId, version],
+    values: [componentId, version, skip],
   })
   const [wish] = wishes
   if (!wish) return undefined
@@ -54,5 +61,15 @@ export async function cancelImport(
   const { node = null, published = false } = rows[0] ?? {}
   if (node !== null) return { answer: 'requested', node }
   if (wish.withdrawn) return { answer: 'cancelled', node }
+  if (skip && (await removeGap(db, wish.id))) return { answer: 'skipped', node }
   return { answer: published ? 'published' : 'unwanted', node }
+}
+
+/** @returns whether there was one; whoever makes one at the same moment comes after */
+async function removeGap(db: Database, versionId: string): Promise<boolean> {
+  const { rowCount } = await db.query({
+    text: `delete from ${db.t.importGap} where version_id = $1`,
+    values: [versionId],
+  })
+  return rowCount === 1
 }

@@ -3,6 +3,7 @@ import type { LockSession } from '../lock-session.ts'
 import { heldNumbers } from '../locks.ts'
 import type { StoredError } from '../status.ts'
 import type { ComponentRow } from './components.ts'
+import { gapBefore } from './import-gap.ts'
 import { keepComponent, lockVersion } from './publish.ts'
 
 /** A version that some server is to import. */
@@ -21,7 +22,7 @@ export interface DueImports {
 
 /**
  * The versions that are to be imported now and that nobody imports, the oldest wish first. Of an incremental component the
- * version alone that was found first: those behind it build on it.
+ * version alone that was found first, for those behind it build on it; and none while the import of one before it is cancelled.
  * @param types the types of sources that this server knows
  */
 export async function findDueImports(
@@ -43,7 +44,8 @@ export async function findDueImports(
       join ${t.component} c on c.id = v.component_id
       where not c.paused and c.source_type = any ($1)
         and v.id % 4294967296 not in (select number from held)
-        and (v.id = v.first_id or c.definition ->> 'versions' is distinct from 'incremental')
+        and (c.definition ->> 'versions' is distinct from 'incremental'
+          or (v.id = v.first_id and ${gapBefore(t, 'c.id', 'v.id')} is null))
       order by v.next_at, v.id limit $2 + 1`,
     values: [types, limit],
   })

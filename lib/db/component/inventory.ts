@@ -77,6 +77,16 @@ async function waitForRecord(db: Database, { requestId }: DeployingStep): Promis
   })
 }
 
+/** Which lines a program asks for. */
+export interface InventoryOptions {
+  target?: string
+  component?: string
+  /** Defaults to false. */
+  history?: boolean
+  /** Defaults to 1000. */
+  limit?: number
+}
+
 export interface InventoryFilter {
   target?: string | undefined
   component?: string | undefined

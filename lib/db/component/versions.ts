@@ -1,5 +1,6 @@
 import type { Database } from '../database.ts'
 import type { StoredError } from '../status.ts'
+import { gapBefore } from './import-gap.ts'
 
 export type VersionState = 'published' | 'importing' | 'waiting' | 'found'
 
@@ -23,6 +24,8 @@ export interface VersionSummary {
   bytesSoFar: number | null
   /** Why the last import failed; null when it did not, or somebody has asked for another one. */
   error: StoredError | null
+  /** The cancelled version without which this incremental one is not imported; null when it does not wait for one. */
+  waitsFor: string | null
 }
 
 export interface VersionFilter {
@@ -47,8 +50,10 @@ export async function listVersions(
         (select coalesce(jsonb_agg(status order by status), '[]') from ${t.versionStatus} s where s.version_id = v.id) as statuses,
         case when a.outcome is null then a.files::float8 end as "filesSoFar",
         case when a.outcome is null then a.bytes::float8 end as "bytesSoFar",
-        case when p.version_id is null and w.failures is distinct from 0 then a.error end as error
-      from ${t.version} v
+        case when p.version_id is null and w.failures is distinct from 0 then a.error end as error,
+        case when w.version_id is not null and c.definition ->> 'versions' = 'incremental'
+          then ${gapBefore(t, 'v.component_id', 'v.id')} end as "waitsFor"
+      from ${t.version} v join ${t.component} c on c.id = v.component_id
       left join ${t.publication} p on p.version_id = v.id
       left join ${t.version} b on b.id = p.base
       left join ${t.wantedImport} w on w.version_id = v.id
@@ -65,7 +70,8 @@ export async function listVersions(
 
 /**
  * Has a version imported, by whichever server comes first; at once, whatever failed before. Whoever publishes it at the same
- * moment is waited for; then the wish is taken back.
+ * moment is waited for; then the wish is taken back. Who cancels it at the same moment comes before or after: what they leave for the
+ * versions behind it goes in a statement of its own, which sees it.
  * @returns false when it is published already
  */
 export async function wantImport(
@@ -92,6 +98,7 @@ export async function wantImport(
   if (row.published) return false
   const { rowCount } = await db.query({
     text: `
+      with gap as (delete from ${t.importGap} where version_id = $1)
       delete from ${t.wantedImport} as w using ${t.publication} p
       where w.version_id = $1 and p.version_id = w.version_id`,
     values: [row.id],

@@ -1,4 +1,5 @@
 import type { Finding } from '../../base/finding.ts'
+import { gapBefore } from '../component/import-gap.ts'
 import type { Queryable } from '../database.ts'
 import { heldNumbers } from '../locks.ts'
 import type { DatabaseCheck, Examined } from './database-check.ts'
@@ -16,6 +17,7 @@ export const checkComponents: DatabaseCheck = async (session, examined) => [
   ...(await findFailingImports(session, examined)),
   ...(await findStuckImports(session, examined)),
   ...(await findUnserved(session, examined)),
+  ...(await findHeldBack(session, examined)),
 ]
 
 interface Trouble {
@@ -128,7 +130,8 @@ async function findUnserved(session: Queryable, { t }: Examined): Promise<Findin
       from wanted v join ${t.component} c on c.id = v.component_id
       where not c.paused and v.next_at < now() - $1 * interval '1 minute'
         and v.id % 4294967296 not in (select number from held)
-        and (v.id = v.first_id or c.definition ->> 'versions' is distinct from 'incremental')
+        and (c.definition ->> 'versions' is distinct from 'incremental'
+          or (v.id = v.first_id and ${gapBefore(t, 'c.id', 'v.id')} is null))
       order by v.next_at limit 20`,
     values: [longMinutes],
   })
@@ -142,6 +145,30 @@ async function findUnserved(session: Queryable, { t }: Examined): Promise<Findin
     items: rows.map(
       row => `${row.name} ${row.version} (source ${row.about}): for ${row.minutes} min`,
     ),
+  }))
+}
+
+async function findHeldBack(session: Queryable, { t }: Examined): Promise<Finding[]> {
+  const { rows } = await session.query<Trouble>({
+    text: `
+      select name, version, about, minutes from (
+        select c.name, v.name as version, ${gapBefore(t, 'c.id', 'v.id')} as about,
+          floor(extract(epoch from now() - w.next_at) / 60)::integer as minutes
+        from ${t.wantedImport} w join ${t.version} v on v.id = w.version_id
+        join ${t.component} c on c.id = v.component_id
+        where not c.paused and c.definition ->> 'versions' = 'incremental'
+      ) as waiting
+      where about is not null order by minutes desc limit 20`,
+    values: [],
+  })
+  return found(rows, ([first]) => ({
+    name: 'imports-held-back',
+    level: 'warning',
+    what: `${rows.length} incremental version(s) wait, because the import of one before them was cancelled.`,
+    why: 'They have only what is new in them; without the one that was cancelled, what it brought would be missing.',
+    todo: 'Have the cancelled version imported (leave --cancel --skip out), or say that they are to do without it.',
+    command: `cluster-worker import ${first.name} ${first.about} --cancel --skip`,
+    items: rows.map(row => `${row.name} ${row.version}: waits for ${row.about}`),
   }))
 }
 
