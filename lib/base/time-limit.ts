@@ -4,29 +4,25 @@
  * @param tooLate makes the error
  * @param onLate what becomes of a value that comes after all
  */
-export function withTimeLimit<Value>(
+export async function withTimeLimit<Value>(
   work: Promise<Value>,
   limitMs: number,
   tooLate: () => Error,
   onLate?: (value: Value) => void,
 ): Promise<Value> {
-  // One promise and no race: files by the thousand pass here, several times each.
-  return new Promise((resolve, reject) => {
-    let isLate = false
-    const timer = setTimeout(() => {
-      isLate = true
-      reject(tooLate())
-    }, limitMs)
-    work.then(
-      value => {
-        clearTimeout(timer)
-        if (isLate) onLate?.(value)
-        else resolve(value)
-      },
-      (error: unknown) => {
-        clearTimeout(timer)
-        reject(error)
-      },
-    )
-  })
+  const { promise: late, reject } = Promise.withResolvers<never>()
+  let isLate = false
+  const timer = setTimeout(() => {
+    isLate = true
+    reject(tooLate())
+  }, limitMs)
+  work.then(
+    value => isLate && onLate?.(value),
+    () => undefined,
+  )
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
 }

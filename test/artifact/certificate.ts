@@ -18,15 +18,10 @@ export function makeCertificate(t: Test): Certificate {
   t.teardown(() => rmSync(folder, { recursive: true }))
   const key = join(folder, 'key.pem')
   const file = join(folder, 'cert.pem')
-  execFileSync(
-    'openssl',
-    [
-      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'],
-      ...['-days', '1', '-subj', '/CN=loopback', '-addext', 'subjectAltName=IP:127.0.0.1'],
-      ...['-keyout', key, '-out', file],
-    ],
-    { stdio: 'ignore' },
-  )
+  const order = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1
+    -subj /CN=loopback -addext subjectAltName=IP:127.0.0.1`
+  const args = [...order.split(/\s+/), '-keyout', key, '-out', file]
+  execFileSync('openssl', args, { stdio: 'ignore' })
   return { key: readFileSync(key, 'utf8'), cert: readFileSync(file, 'utf8'), file }
 }
 

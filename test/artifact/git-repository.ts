@@ -4,9 +4,9 @@ import { join } from 'node:path'
 
 export interface GitRepository {
   /** Runs git in it. @returns what it prints */
-  git(...args: string[]): string
+  readonly git: (...args: string[]) => string
   /** Writes a text into the file `file` and commits everything. @returns the commit */
-  commit(text: string): Promise<string>
+  readonly commit: (text: string) => Promise<string>
 }
 
 /** A new repository in a folder that is there. */

@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http'
 import t from 'tap'
 import { makeCertificate, trust } from './certificate.ts'
 import { openSource } from './source-context.ts'
@@ -79,9 +78,8 @@ t.test(
         /^cannot get http:\/\/127\.0\.0\.1:1\/versions: .+\. Is 127\.0\.0\.1:1 up, and does this server reach it/,
     })
     let resets = 2
-    const reset = ({ socket }: IncomingMessage): void => void socket.resetAndDestroy()
     const server = await openWebServer(t, (request, response) => {
-      if (resets-- > 0) reset(request)
+      if (resets-- > 0) request.socket.resetAndDestroy()
       else response.end('1.0\n')
     })
     const { names } = openSource(t, urlSource(server.url), secrets)
