@@ -59,9 +59,10 @@ export async function cancelImport(
     values: [wish.id],
   })
   const { node = null, published = false } = rows[0] ?? {}
+  const hadGap = skip && (await removeGap(db, wish.id))
   if (node !== null) return { answer: 'requested', node }
   if (wish.withdrawn) return { answer: 'cancelled', node }
-  if (skip && (await removeGap(db, wish.id))) return { answer: 'skipped', node }
+  if (hadGap) return { answer: 'skipped', node }
   return { answer: published ? 'published' : 'unwanted', node }
 }
 
