@@ -19,7 +19,7 @@ t.test('a server whose cable fails is lost, and comes back with the cable', { sk
     // A run that found something exits with 1, and tells what.
   ).catch((error: { stdout: string }) => error)
   for (const what of ['no packet gets', 'no packet to the server', 'no packet from the server'])
-    t.match(stdout, `${what}`)
+    t.match(stdout, what)
   t.match(stdout, 'seed 4: all that must hold, holds')
   t.match(stdout, / frozen or cut off → rows failed .*\(of 2\)/)
   t.match(stdout, / hears nothing → rows failed .*\(of 1\)/)
