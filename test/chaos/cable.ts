@@ -12,8 +12,7 @@ const execute = promisify(execFile)
  * - `deaf`: what is sent to the server is lost, and what it sends arrives
  * - `mute`: what the server sends is lost, and what is sent to it arrives
  */
-export const cableFailures = ['unplugged', 'deaf', 'mute'] as const
-export type CableFailure = (typeof cableFailures)[number]
+export type CableFailure = 'unplugged' | 'deaf' | 'mute'
 
 /** A hardware address that nobody has: who is sent to there does not take it. */
 const nobody = '02:00:00:00:00:01'
