@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { openRooms } from '../support/rows.ts'
+import { until } from '../support/until.ts'
 import { FaultProxy, type Fault } from './fault-proxy.ts'
 
 /** A database, a network with these faults before it, and how clusters are opened behind that. */
@@ -23,5 +24,14 @@ export async function openBehindFaults(test: Test, faults: readonly Fault[]) {
     lostAfter: '20s',
     pollInterval: '100ms',
   } as const
-  return { direct, proxy, options }
+  /** Resolves when PostgreSQL has rolled back what the faults have interrupted. */
+  const settled = (): Promise<void> =>
+    until(async () => {
+      const { rowCount } = await direct.query({
+        text: 'select from pg_stat_activity where pid = any ($1)',
+        values: [[...proxy.orphans]],
+      })
+      return rowCount === 0
+    })
+  return { direct, proxy, options, settled }
 }

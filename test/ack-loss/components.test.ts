@@ -2,6 +2,8 @@ import t from 'tap'
 import { isOfComponents, playComponents, stirsByItself } from './component-scenario.ts'
 import { allMs, loseAnswers } from './trial.ts'
 
+t.setTimeout(allMs)
+
 t.test('lost acknowledgements of what changes components', { timeout: allMs }, t =>
   loseAnswers(t, {
     play: playComponents,

@@ -25,6 +25,8 @@ export class FaultProxy {
   readonly sent = new Map<string, number>()
   /** What has happened. */
   readonly fired = new Set<Fault>()
+  /** The sessions that a fault has taken from their program; PostgreSQL may go on with them for a moment. */
+  readonly orphans = new Set<number>()
   readonly #server: Server
   readonly #links = new Set<Link>()
   readonly #faults: Fault[]
@@ -54,7 +56,10 @@ export class FaultProxy {
     this.#server = createServer({ noDelay: true }, client => {
       const link: Link = new Link(client, connect(addressOf(url)), {
         take: statement => this.#take(statement),
-        fired: fault => this.fired.add(fault),
+        fired: (fault, pid) => {
+          this.fired.add(fault)
+          this.orphans.add(pid)
+        },
         terminate: this.#terminate,
         closed: () => this.#links.delete(link),
       })
@@ -85,7 +90,7 @@ export class FaultProxy {
 interface LinkOptions {
   /** Told of each statement; gives what is to happen to it. */
   take(statement: string): Fault | undefined
-  fired(fault: Fault): void
+  fired(fault: Fault, pid: number): void
   terminate(pid: number): Promise<unknown>
   closed(): void
 }
@@ -144,13 +149,13 @@ class Link {
   #answer(message: Buffer): void {
     const type = typeOf(message)
     if (type === 'K') this.#pid = message.readInt32BE(5)
-    if (type === 'E' && this.#fault?.kind === 'error') this.#options.fired(this.#fault)
+    if (type === 'E' && this.#fault?.kind === 'error') this.#options.fired(this.#fault, this.#pid)
     if (this.#fault?.kind !== 'cut after') this.#client.write(message)
     else if (type === 'Z') this.#cut(this.#fault)
   }
 
   #cut(fault: Fault): void {
-    this.#options.fired(fault)
+    this.#options.fired(fault, this.#pid)
     this.close()
   }
 

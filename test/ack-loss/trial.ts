@@ -16,7 +16,7 @@ const jobs = 6
 const mostNth = 2
 
 /** How long one run may take, in milliseconds. */
-const timeout = isWhole ? 120_000 : 45_000
+const timeout = isWhole ? 120_000 : 90_000
 
 /** How long all of them may take, in milliseconds. */
 export const allMs = isWhole ? 1_200_000 : 120_000

@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { Client } from 'pg'
 import { withAddress, type Address } from '../support/protocol.ts'
+import { Cable } from './cable.ts'
 import type { Databases } from './databases.ts'
 import type { Dice } from './dice.ts'
 import type { SuspensionSample } from './evidence.ts'
@@ -27,6 +28,8 @@ export interface FleetOptions {
   readonly lostAfterMs: number
   readonly outageGraceMs: number
   readonly canMount: boolean
+  /** Whether each server gets a network of its own, at the end of a cable. */
+  readonly canWire: boolean
   /** Whether the servers know both hosts and find the primary; else their network leads them to it. */
   readonly namesBothHosts: boolean
   readonly dice: Dice
@@ -51,31 +54,34 @@ export class Fleet implements World {
 
   private constructor(
     options: FleetOptions,
-    proxies: readonly ChaosProxy[],
+    ways: readonly { proxy: ChaosProxy; cable: Cable | undefined }[],
     workloadProxy: ChaosProxy,
   ) {
     this.#options = options
     this.databases = options.databases
     this.workloadProxy = workloadProxy
     this.hasSmallDisks = options.canMount
-    this.members = proxies.map((proxy, index) => this.#startMember(`s${index + 1}`, proxy))
+    this.members = ways.map(({ proxy, cable }, index) =>
+      this.#startMember(`s${index + 1}`, proxy, cable),
+    )
   }
 
   static async start(options: FleetOptions): Promise<Fleet> {
-    const { servers, databases, canMount, folder, onProbe } = options
+    const { servers, databases, canMount, canWire, folder, onProbe } = options
     const targets: (() => Address)[] = options.namesBothHosts
       ? databases.addresses.map(address => () => address)
       : [() => databases.address]
-    const startProxy = (): Promise<ChaosProxy> =>
-      ChaosProxy.start(targets, cut => onProbe(describeCut(cut)))
-    const proxies: ChaosProxy[] = []
+    const startProxy = (host?: string): Promise<ChaosProxy> =>
+      ChaosProxy.start(targets, cut => onProbe(describeCut(cut)), host)
+    const ways: { proxy: ChaosProxy; cable: Cable | undefined }[] = []
     for (let number = 1; number <= servers; number++) {
-      proxies.push(await startProxy())
+      const cable = canWire ? await Cable.lay(number) : undefined
+      ways.push({ cable, proxy: await startProxy(cable?.host) })
       const data = join(folder, `s${number}`)
       await mkdir(data, { recursive: true })
       if (canMount) await execute('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', data])
     }
-    return new Fleet(options, proxies, await startProxy())
+    return new Fleet(options, ways, await startProxy())
   }
 
   get lives(): Life[] {
@@ -125,6 +131,16 @@ export class Fleet implements World {
       left = left.filter(isRunning)
     }
     this.#options.measurements.add('commandsGone', performance.now() - since)
+  }
+
+  async watchReturn(member: Member, before: Life | undefined): Promise<void> {
+    const since = performance.now()
+    while (performance.now() - since < longestWatchMs) {
+      await delay(5)
+      if (!member.life || member.life === before) continue
+      this.#options.measurements.add('serverReturns', performance.now() - since)
+      return
+    }
   }
 
   /** Enqueues something, so that there is something to claim. */
@@ -188,10 +204,11 @@ export class Fleet implements World {
     }
   }
 
-  #startMember(name: string, proxy: ChaosProxy): Member {
+  #startMember(name: string, proxy: ChaosProxy, cable: Cable | undefined): Member {
     const { folder, ledgerFile, lostAfterMs, outageGraceMs, dice, onProbe } = this.#options
     return new Member({
       proxy,
+      cable,
       logFile: join(folder, `${name}.log`),
       aheadMs: () => dice.between(-hourMs, hourMs),
       order: {
@@ -217,7 +234,7 @@ export class Fleet implements World {
   }
 
   #urlBehind(proxy: ChaosProxy): string {
-    return withAddress(this.databases.url, '127.0.0.1', ...proxy.ports)
+    return withAddress(this.databases.url, proxy.host, ...proxy.ports)
   }
 }
 

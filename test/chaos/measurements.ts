@@ -4,7 +4,9 @@ export const measures = {
   commandsGone: 'server killed → last command gone',
   rowFailedUnguarded: 'server and guardian killed → rows failed',
   rowFailedSilent: 'server frozen or cut off → rows failed',
+  rowFailedDeaf: 'server hears nothing → rows failed',
   claimsResume: 'database accepts connections → first claim',
+  serverReturns: 'network mended → server back as a new incarnation',
 } as const
 
 export type Measure = keyof typeof measures

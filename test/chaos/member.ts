@@ -4,6 +4,7 @@ import { createWriteStream, readFileSync, type WriteStream } from 'node:fs'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import type { Cable } from './cable.ts'
 import { ledgerClock } from './ledger.ts'
 import type { ChaosProxy } from './proxy/chaos-proxy.ts'
 import type { ServerCommand, ServerOrder } from './server.ts'
@@ -28,6 +29,8 @@ export interface Life {
 export interface MemberOptions {
   readonly order: Omit<ServerOrder, 'aheadMs'>
   readonly proxy: ChaosProxy
+  /** What leads to its network, when it has one of its own. */
+  readonly cable: Cable | undefined
   /** Where what it logs goes. */
   readonly logFile: string
   /** How far its wall clock is ahead, in milliseconds; asked anew at each start. */
@@ -43,6 +46,7 @@ const restartMs = 200
 export class Member {
   readonly name: string
   readonly proxy: ChaosProxy
+  readonly cable: Cable | undefined
   readonly lives: Life[] = []
   readonly #options: MemberOptions
   readonly #log: WriteStream
@@ -53,6 +57,7 @@ export class Member {
   constructor(options: MemberOptions) {
     this.name = options.order.nodeId ?? ''
     this.proxy = options.proxy
+    this.cable = options.cable
     this.#options = options
     this.#log = createWriteStream(options.logFile, { flags: 'a' })
     this.#living = this.#liveOn()
@@ -123,7 +128,9 @@ export class Member {
     const program = fileURLToPath(new URL('server.ts', import.meta.url))
     const { PATH = '', HOME = '', TMPDIR = '', NODE_COMPILE_CACHE } = process.env
     // A group of its own: a guardian ends its server with the whole group.
-    const child = spawn(process.execPath, [program, JSON.stringify(order)], {
+    const words = [process.execPath, program, JSON.stringify(order)]
+    const [file = '', ...args] = [...(this.cable?.inside ?? []), ...words]
+    const child = spawn(file, args, {
       detached: true,
       stdio: 'pipe',
       env: { PATH, HOME, TMPDIR, ...(NODE_COMPILE_CACHE && { NODE_COMPILE_CACHE }) },

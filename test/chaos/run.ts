@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { planChaos, runChaos, type ChaosResult } from './chaos.ts'
 import { countViolations } from './check/check-all.ts'
 import { findInside, runInside, type Inside } from './enclosure.ts'
+import type { FaultKind } from './fault/fault.ts'
 import { csvHeader, csvLine, describeResult } from './report.ts'
 import { describePlanned } from './schedule.ts'
 import { readSettings, type Settings } from './settings.ts'
@@ -25,31 +26,36 @@ if (settings.onlySchedule) printSchedule(settings)
 else if (inside) await run(settings, inside)
 else {
   const seeded = args.includes('--seed') ? args : [...args, '--seed', String(settings.seed)]
-  process.exitCode = await runInside(fileURLToPath(import.meta.url), seeded)
+  process.exitCode = await runInside(fileURLToPath(import.meta.url), seeded, {
+    ownNetwork: true,
+  })
 }
 
 function printSchedule(settings: Settings): void {
   for (const planned of planChaos(settings)) console.log(describePlanned(planned))
 }
 
-async function run(settings: Settings, { folder, canMount }: Inside): Promise<void> {
-  const { seed, lastsMs, csv, keep, strict } = settings
+async function run(settings: Settings, inside: Inside): Promise<void> {
+  const { seed, lastsMs, kinds, csv, keep, strict } = settings
   const stopping = new AbortController()
   process.stdin.on('end', () => stopping.abort(new Error('stopped'))).resume()
   console.log(`seed ${seed}, ${Math.round(lastsMs / 1000)} s of faults`)
-  const work = join(folder, 'chaos')
+  const work = join(inside.folder, 'chaos')
   try {
-    const possible = settings.kinds.filter(({ needsSmallDisks }) => canMount || !needsSmallDisks)
-    const isWhole = lastsMs >= shortestWholeMs && settings.kinds.length > 1
+    const missing = kinds.map(kind => ({ kind, lacks: findLacking(kind, inside) }))
+    const possible = missing.flatMap(({ kind, lacks }) => (lacks === undefined ? [kind] : []))
+    const isWhole = lastsMs >= shortestWholeMs && kinds.length > 1
     const result = await runChaos({
       ...settings,
+      ...inside,
       folder: work,
-      canMount,
       wantedProbes: isWhole ? wantedProbes(possible) : [],
       onLine: line => console.log(line),
       signal: stopping.signal,
     })
     for (const line of describeResult(result)) console.log(line)
+    for (const { kind, lacks } of missing)
+      if (lacks !== undefined) console.log(`left out: ${kind.name}, which needs ${lacks}`)
     if (csv) append(csv, settings, result)
     judge(settings, countViolations(strict ? hardened(result.verdicts) : result.verdicts))
   } catch (error) {
@@ -59,6 +65,13 @@ async function run(settings: Settings, { folder, canMount }: Inside): Promise<vo
     if (keep) await cp(work, keep, { recursive: true, force: true })
     process.stdin.destroy()
   }
+}
+
+/** What a kind of fault needs and this machine does not have, in words. */
+function findLacking(kind: FaultKind, { canMount, canWire }: Inside): string | undefined {
+  if (kind.needsSmallDisks && !canMount) return 'root, for disks of its own'
+  if (kind.needsCables && !canWire) return 'root and the program ip, for networks of its own'
+  return undefined
 }
 
 function judge({ seed, lastsMs }: Settings, violations: number): void {

@@ -15,10 +15,14 @@ import { Workload } from './workload.ts'
 export interface SceneOptions {
   readonly seed: number
   readonly servers: number
+  /** After so many milliseconds of silence a server is declared lost. */
+  readonly lostAfterMs: number
   /** An empty folder, best in memory. */
   readonly folder: string
   /** Whether file systems can be mounted. */
   readonly canMount: boolean
+  /** Whether each server can have a network of its own. */
+  readonly canWire: boolean
   /** Whether the servers know both hosts and find the primary; else their network leads them to it. */
   readonly namesBothHosts: boolean
   /** Cheap requests. */
@@ -28,12 +32,11 @@ export interface SceneOptions {
   readonly signal: AbortSignal
 }
 
-/** How the servers are set, in milliseconds. The database is never away for as long as the grace. */
-const lostAfterMs = 2500
+/** The database is never away for as long, in milliseconds. */
 const outageGraceMs = 40_000
 
-/** How long the others may take to declare a server lost that has running rows, in milliseconds. */
-const overdueMs = lostAfterMs + 3000
+/** How much longer than `lostAfterMs` the others may take to declare a server lost that has running rows. */
+const lateMs = 3000
 
 /** All that a run needs: the cluster, the program that uses it, and who watches both. */
 export interface Scene {
@@ -57,13 +60,13 @@ export async function openScene(
   options: SceneOptions,
   ends: (() => Promise<void>)[],
 ): Promise<Scene> {
-  const { folder, seed, quickPerSecond, longestSeconds, signal } = options
+  const { folder, seed, lostAfterMs, quickPerSecond, longestSeconds, signal } = options
   const history = new History()
   const measurements = new Measurements()
   const probes = new Map<string, number>()
   const onProbe = (name: string): void => void probes.set(name, (probes.get(name) ?? 0) + 1)
   const ledgerFile = join(folder, 'ledger')
-  const settings = { ledgerFile, lostAfterMs, outageGraceMs, overdueMs }
+  const settings = { ledgerFile, outageGraceMs, overdueMs: lostAfterMs + lateMs }
   await mkdir(folder, { recursive: true })
   const canary = new Canary()
   ends.unshift(async () => canary.stop())

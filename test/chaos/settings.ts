@@ -10,6 +10,8 @@ export interface Settings {
   readonly faultsPerSecond: number
   readonly quickPerSecond: number
   readonly servers: number
+  /** After so many milliseconds of silence a server is declared lost. */
+  readonly lostAfterMs: number
   /** A file to which a line is added. */
   readonly csv: string | undefined
   /** A folder for the ledger and the logs of the servers. */
@@ -30,6 +32,7 @@ const defaults = {
   'faults-per-second': '1.1',
   'quick-per-second': '130',
   servers: '5',
+  'lost-after': '2500',
   csv: process.env['CSV'] ?? '',
   keep: '',
 }
@@ -60,6 +63,7 @@ export function readSettings(args: readonly string[]): Settings {
     faultsPerSecond: numberOf('faults-per-second'),
     quickPerSecond: numberOf('quick-per-second'),
     servers: numberOf('servers'),
+    lostAfterMs: numberOf('lost-after'),
     csv: textOf('csv') || undefined,
     keep: textOf('keep') || undefined,
     onlySchedule: given['schedule'] === true,

@@ -2,7 +2,7 @@ import type { Databases } from '../databases.ts'
 import type { Dice } from '../dice.ts'
 import type { SuspensionSample } from '../evidence.ts'
 import type { Measure } from '../measurements.ts'
-import type { Member } from '../member.ts'
+import type { Life, Member } from '../member.ts'
 import type { ProcessName } from '../live-processes.ts'
 import type { ChaosProxy } from '../proxy/chaos-proxy.ts'
 
@@ -23,6 +23,8 @@ export interface World {
   watchGone(commands: readonly ProcessName[]): Promise<void>
   /** Measures how long it takes until the first claim, from now on. */
   watchResume(): Promise<void>
+  /** Measures how long it takes until a server claims in another life than this one. */
+  watchReturn(member: Member, before: Life | undefined): Promise<void>
 }
 
 /** A kind of fault. New kinds only need to be put into the list of list.ts. */
@@ -34,6 +36,8 @@ export interface FaultKind {
   readonly on: 'server' | 'database' | 'anything'
   /** Whether it can only be done to servers that have a small disk each. */
   readonly needsSmallDisks?: boolean
+  /** Whether it can only be done to servers that have a network of their own each. */
+  readonly needsCables?: boolean
   /** Decides all that chance decides, before the run. */
   plan(dice: Dice): Fault
 }

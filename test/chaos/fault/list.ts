@@ -2,6 +2,7 @@ import { promoteStandby, restartDatabase, terminateBackends } from './database.t
 import type { FaultKind } from './fault.ts'
 import { blockLoop, freezeGuardian, freezeServer, freezeServerForGood } from './freeze.ts'
 import { killBoth, killGuardian, killServer } from './kill.ts'
+import { losePackets, unplug } from './cable.ts'
 import { drain, fillDisk, jumpClock } from './machine.ts'
 import { suspendServer } from './suspend.ts'
 import {
@@ -31,6 +32,8 @@ export const faultKinds: readonly FaultKind[] = [
   cutEnqueue,
   stallBriefly,
   stall,
+  unplug,
+  losePackets,
   slowNetwork,
   slicedBytes,
   jumpClock,

@@ -95,12 +95,25 @@ export const stall: FaultKind = {
   name: 'network half open',
   weight: 3,
   on: 'server',
-  plan: dice => ({
-    ...changeWeather(dice.between(3500, 6000), { isStalled: true }, 'nothing gets through'),
-    restMs: 3000,
-    mayEnd: true,
-    lossCounts: 'rowFailedSilent',
-  }),
+  plan: dice => {
+    const fault = changeWeather(
+      dice.between(3500, 6000),
+      { isStalled: true },
+      'nothing gets through',
+    )
+    return {
+      ...fault,
+      restMs: 3000,
+      mayEnd: true,
+      lossCounts: 'rowFailedSilent',
+      async inject(world, member) {
+        const { life } = member
+        const wasDone = await fault.inject(world, member)
+        void world.watchReturn(member, life)
+        return wasDone
+      },
+    }
+  },
 }
 
 export const slowNetwork: FaultKind = {

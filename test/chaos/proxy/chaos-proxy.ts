@@ -14,26 +14,34 @@ export class ChaosProxy {
   readonly #cuts: Cut[] = []
   readonly #links = new Set<Link>()
   readonly #onCut: (cut: Cut) => void
+  /** Where it listens. */
+  readonly host: string
 
-  private constructor(targets: readonly (() => Address)[], onCut: (cut: Cut) => void) {
+  private constructor(
+    targets: readonly (() => Address)[],
+    onCut: (cut: Cut) => void,
+    host: string,
+  ) {
     this.#onCut = onCut
+    this.host = host
     this.#servers = targets.map(target =>
       createServer({ noDelay: true }, client => this.#accept(client, target)),
     )
   }
 
   /**
-   * Listens on ports of 127.0.0.1.
+   * Listens on ports of an address of this machine.
    * @param targets where new connections lead
    * @param onCut told of each cut when it has happened
    */
   static async start(
     targets: readonly (() => Address)[],
     onCut: (cut: Cut) => void,
+    host: string = '127.0.0.1',
   ): Promise<ChaosProxy> {
-    const proxy = new ChaosProxy(targets, onCut)
+    const proxy = new ChaosProxy(targets, onCut, host)
     for (const server of proxy.#servers) {
-      server.listen(0, '127.0.0.1')
+      server.listen(0, host)
       await once(server, 'listening')
     }
     return proxy
