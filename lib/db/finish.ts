@@ -1,3 +1,4 @@
+import { toMicroseconds } from '../base/clock.ts'
 import type { Ending, StepRecord } from '../base/record.ts'
 import { arrayLiteral } from './array-literal.ts'
 import type { Database } from './database.ts'
@@ -99,7 +100,8 @@ async function moveToFinished(
       arrayLiteral(runs, ({ lastStep }) => lastStep?.startedMs),
       arrayLiteral(
         runs,
-        ({ lastStep }) => lastStep && (lastStep.finishedMs ?? 0) - (lastStep.startedMs ?? 0),
+        ({ lastStep }) =>
+          lastStep && toMicroseconds((lastStep.finishedMs ?? 0) - (lastStep.startedMs ?? 0)),
       ),
       arrayLiteral(runs, ({ lastStep }) => lastStep?.exitCode),
       arrayLiteral(runs, ({ lastStep }) => lastStep?.error),

@@ -1,10 +1,9 @@
 import type { Ending } from '../base/record.ts'
-import type { Step } from '../step/step.ts'
 import { doOnFailure, undoSteps } from './after-failure.ts'
 import { doStep, placeOf } from './do-step.ts'
 import { failedEnding, failureOf, toldOf, type Failure } from './failure.ts'
 import { parseInput } from './parse-input.ts'
-import { openContext, type Run, type RunContext } from './run-context.ts'
+import { RunContext, type Run } from './run-context.ts'
 
 /**
  * Runs one claimed request from start to end: its steps in order; when one fails, the undo of those that
@@ -19,8 +18,16 @@ export async function runRequest(run: Run): Promise<Ending> {
   } catch (error) {
     failure = failureOf(error)
   }
-  const context = openContext(input)
-  failure = await doSteps(run, context, failure)
+  const context = new RunContext(input)
+  let position = 0
+  for (const step of run.process.steps) {
+    if (failure) await run.journal.skip(placeOf(run, 'step', position, step))
+    else {
+      const done = doStep({ run, context, phase: 'step', position, step })
+      failure = done instanceof Promise ? await done : done
+    }
+    position++
+  }
   if (failure) {
     await undoSteps(run, context)
     if (failure.outcome === 'failed') await doOnFailure(run, context, toldOf(failure))
@@ -29,22 +36,6 @@ export async function runRequest(run: Run): Promise<Ending> {
   if (flushing) await flushing
   run.throwIfOver()
   return failure ? failedEnding(failure) : succeededEnding(context)
-}
-
-/** @param before why none is to be done, if so: then they are recorded as skipped */
-async function doSteps(
-  run: Run,
-  context: RunContext,
-  before: Failure | undefined,
-): Promise<Failure | undefined> {
-  const { steps } = run.process
-  let failure = before
-  for (let position = 0; position < steps.length; position++) {
-    const step = steps[position] as Step<never, unknown>
-    if (failure) await run.journal.skip(placeOf(run, 'step', position, step))
-    else failure = await doStep(run, context, 'step', position, step)
-  }
-  return failure
 }
 
 /** The result is what the last step returned. */
