@@ -1,5 +1,4 @@
 import { toJsonText } from '../base/json.ts'
-import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { StepPhase, UndoOnce } from '../base/record.ts'
 import { ClusterError } from '../errors.ts'
 import type { Step } from '../step/step.ts'
@@ -21,16 +20,16 @@ export interface StepToDo {
 }
 
 /**
- * Does one step and records it; gives the failure instead of throwing it. A quick function is done when this returns,
- * other steps when the promise resolves.
+ * Does one step and records it; resolves with the failure instead of throwing it. A function that succeeds without
+ * waiting for anything is done when this returns, and there is no promise.
  */
-export function doStep(todo: StepToDo): MaybePromise<Failure | undefined> {
+export function doStep(todo: StepToDo): Promise<Failure | undefined> | undefined {
   const { run, phase, position, step } = todo
   const begun = beginStep(run, placeOf(run, phase, position, step))
   return begun instanceof Promise ? begun.then(later => perform(todo, later)) : perform(todo, begun)
 }
 
-function perform(todo: StepToDo, begun: BegunStep): MaybePromise<Failure | undefined> {
+function perform(todo: StepToDo, begun: BegunStep): Promise<Failure | undefined> | undefined {
   const { run, context, step, told = {} } = todo
   const mayFinish = todo.phase === 'on_failure'
   try {

@@ -1,4 +1,6 @@
+import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Ending } from '../base/record.ts'
+import type { Step } from '../step/step.ts'
 import { doOnFailure, undoSteps } from './after-failure.ts'
 import { doStep, placeOf } from './do-step.ts'
 import { failedEnding, failureOf, toldOf, type Failure } from './failure.ts'
@@ -7,35 +9,68 @@ import { RunContext, type Run } from './run-context.ts'
 
 /**
  * Runs one claimed request from start to end: its steps in order; when one fails, the undo of those that
- * finished, in reverse order, and then the on-failure steps.
+ * finished, in reverse order, and then the on-failure steps. One quick function is all done when this returns.
  * @throws only when `lastSignal` was aborted: then nothing more may be said about the run
  */
-export async function runRequest(run: Run): Promise<Ending> {
-  let input = run.storedInput
-  let failure: Failure | undefined
+export function runRequest(run: Run): MaybePromise<Ending> {
+  return run.process.input ? runChecked(run) : doSteps(run, new RunContext(run.storedInput), 0)
+}
+
+/** The input is checked first, and becomes what its schema makes of it. */
+async function runChecked(run: Run): Promise<Ending> {
+  let context: RunContext
   try {
-    if (run.process.input) input = await parseInput(run.process, input)
+    context = new RunContext(await parseInput(run.process, run.storedInput))
   } catch (error) {
-    failure = failureOf(error)
+    return endFailed(run, new RunContext(run.storedInput), 0, failureOf(error))
   }
-  const context = new RunContext(input)
-  let position = 0
-  for (const step of run.process.steps) {
-    if (failure) await run.journal.skip(placeOf(run, 'step', position, step))
-    else {
-      const done = doStep({ run, context, phase: 'step', position, step })
-      failure = done instanceof Promise ? await done : done
-    }
-    position++
+  return doSteps(run, context, 0)
+}
+
+/** @param from the position of the first that is to be done */
+function doSteps(run: Run, context: RunContext, from: number): MaybePromise<Ending> {
+  for (let position = from; position < run.process.steps.length; position++) {
+    const doing = doStep({ run, context, phase: 'step', position, step: stepAt(run, position) })
+    if (doing) return goOn(run, context, position + 1, doing)
   }
-  if (failure) {
-    await undoSteps(run, context)
-    if (failure.outcome === 'failed') await doOnFailure(run, context, toldOf(failure))
+  return endWhenLogged(run, succeededEnding(context))
+}
+
+async function goOn(
+  run: Run,
+  context: RunContext,
+  next: number,
+  doing: Promise<Failure | undefined>,
+): Promise<Ending> {
+  const failure = await doing
+  return failure ? endFailed(run, context, next, failure) : doSteps(run, context, next)
+}
+
+/** @param next the position of the first step that is not to be done any more */
+async function endFailed(
+  run: Run,
+  context: RunContext,
+  next: number,
+  failure: Failure,
+): Promise<Ending> {
+  for (let position = next; position < run.process.steps.length; position++)
+    await run.journal.skip(placeOf(run, 'step', position, stepAt(run, position)))
+  await undoSteps(run, context)
+  if (failure.outcome === 'failed') await doOnFailure(run, context, toldOf(failure))
+  return endWhenLogged(run, failedEnding(failure))
+}
+
+function endWhenLogged(run: Run, ending: Ending): MaybePromise<Ending> {
+  const end = (): Ending => {
+    run.throwIfOver()
+    return ending
   }
   const flushing = run.flushLog()
-  if (flushing) await flushing
-  run.throwIfOver()
-  return failure ? failedEnding(failure) : succeededEnding(context)
+  return flushing ? flushing.then(end) : end()
+}
+
+function stepAt({ process }: Run, position: number): Step<never, unknown> {
+  return process.steps[position] as Step<never, unknown>
 }
 
 /** The result is what the last step returned. */

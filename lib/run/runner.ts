@@ -1,3 +1,4 @@
+import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Ending, StepRecord } from '../base/record.ts'
 import { ClusterError } from '../errors.ts'
 import type { Process } from '../step/define-process.ts'
@@ -95,11 +96,16 @@ export class Runner {
 
   async #runToEnd(run: OpenRun): Promise<void> {
     try {
-      const ending = await this.#run(run)
+      const running = this.#run(run)
+      const ending = running instanceof Promise ? await running : running
       // The folder goes first: a request that has finished leaves nothing behind.
       if (run.hasFolder) await this.#removeFolder(run)
-      const mine = await this.#finish(run, endedRun(run, ending))
-      if (!mine) this.#options.onTrouble(notOurs(run.requestId), run.requestId)
+      const ended = endedRun(run, ending)
+      try {
+        this.#check(run, await this.#options.finish(ended))
+      } catch (error) {
+        this.#check(run, await this.#finishBroken(run, ended, error))
+      }
     } catch (error) {
       if (!run.isOver) this.#options.onTrouble(error, run.requestId)
       else if (run.hasFolder) await this.#removeFolder(run)
@@ -119,26 +125,30 @@ export class Runner {
     await folder.remove().catch((error: unknown) => this.#options.onTrouble(error, requestId))
   }
 
-  async #run(run: OpenRun): Promise<Ending> {
-    try {
-      return await (run.lost ? compensateRequest(run, run.lost) : runRequest(run))
-    } catch (error) {
+  #run(run: OpenRun): MaybePromise<Ending> {
+    const endBroken = (error: unknown): Ending => {
       run.throwIfOver()
       return brokenEnding(error)
+    }
+    try {
+      const running = run.lost ? compensateRequest(run, run.lost) : runRequest(run)
+      return running instanceof Promise ? running.catch(endBroken) : running
+    } catch (error) {
+      return endBroken(error)
     }
   }
 
   /** An ending that the database refuses for good becomes a failure, so that the request ends all the same. */
-  async #finish(run: OpenRun, ended: EndedRun): Promise<boolean> {
-    try {
-      return await this.#options.finish(ended)
-    } catch (error) {
-      run.throwIfOver()
-      run.tellTrouble(error)
-      const { id, token, lastStep } = ended
-      if (lastStep) await this.#options.writeStep(lastStep).catch(why => run.tellTrouble(why))
-      return this.#options.finish({ id, token, ...brokenEnding(error) })
-    }
+  async #finishBroken(run: OpenRun, ended: EndedRun, error: unknown): Promise<boolean> {
+    run.throwIfOver()
+    run.tellTrouble(error)
+    const { id, token, lastStep } = ended
+    if (lastStep) await this.#options.writeStep(lastStep).catch(why => run.tellTrouble(why))
+    return this.#options.finish({ id, token, ...brokenEnding(error) })
+  }
+
+  #check({ requestId }: OpenRun, isMine: boolean): void {
+    if (!isMine) this.#options.onTrouble(notOurs(requestId), requestId)
   }
 }
 
