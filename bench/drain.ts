@@ -21,7 +21,7 @@ export interface DrainOptions {
 }
 
 export interface Drained {
-  /** Jobs a second, from the first start to the last end. */
+  /** Jobs a second, from the first start to the last end; with several workers, from when each of them has started one. */
   readonly rate: number
   /** When each job started, in milliseconds of `now()`, earliest first. */
   readonly starts: Float64Array
@@ -56,8 +56,17 @@ export async function drain(place: Place, options: DrainOptions): Promise<Draine
     if (until !== undefined)
       return { rate: (until / ((starts[until - 1] ?? endedAt) - firstAt)) * 1000, starts }
     await checkDone(place.client, jobs)
-    return { rate: (jobs / (endedAt - firstAt)) * 1000, starts }
+    const allAt = Math.max(...reports.map(({ startedAt }) => firstStart(startedAt) ?? firstAt))
+    const after = starts.filter(at => at >= allAt)
+    return { rate: (after.length / (endedAt - allAt)) * 1000, starts }
   })
+}
+
+/** None, when all of them went to others. */
+function firstStart(startedAt: Float64Array): number | undefined {
+  let first: number | undefined
+  for (const at of startedAt) if (at > 0 && at < (first ?? Infinity)) first = at
+  return first
 }
 
 /** Runs worker processes, loaded but not started, for the work, and stops them. */

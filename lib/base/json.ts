@@ -14,10 +14,11 @@ const deepest = 100
  * @throws {ClusterError} with the given code
  */
 export function toJsonText(value: unknown, field: string, code: ErrorCode): string {
+  if (value === undefined || value === null) return 'null'
   const refuse = (path: string, why: string): ClusterError =>
     new ClusterError(code, `expected ${path} to be storable as JSON, got ${why}`, { field: path })
   const budget = { left: largestJsonBytes }
-  const plain = copy(value === undefined ? null : value, {
+  const plain = copy(value, {
     key: field,
     parent: undefined,
     ancestors: [],

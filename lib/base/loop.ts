@@ -37,7 +37,9 @@ export class Loop {
   /** Lets the next pass come at once; during a pass, right after it. */
   wake(): void {
     this.#woken = true
-    this.#endPause?.()
+    const endPause = this.#endPause
+    this.#endPause = undefined
+    endPause?.()
   }
 
   /** Resolves when the pass that is under way has ended; no other one follows. */

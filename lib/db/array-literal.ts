@@ -7,14 +7,26 @@ export function arrayLiteral<Row>(
   rows: readonly Row[],
   valueOf: (row: Row) => string | number | null | undefined,
 ): string | null {
+  // Neighbours often have the same value: the same token, outcome, name.
+  let last: string | number | null | undefined
+  let element = 'NULL'
   let hasValue = false
-  const texts = rows.map(row => {
+  const elements = rows.map(row => {
     const value = valueOf(row)
-    if (value === null || value === undefined) return 'NULL'
-    hasValue = true
-    return typeof value === 'number' || isPlain(value) ? value : quote(value)
+    if (value === last) return element
+    last = value
+    element = elementOf(value)
+    hasValue ||= element !== 'NULL'
+    return element
   })
-  return hasValue ? `{${texts.join(',')}}` : null
+  return hasValue ? `{${elements.join(',')}}` : null
+}
+
+/** The text NULL is quoted, the value is not. */
+function elementOf(value: string | number | null | undefined): string {
+  if (value === null || value === undefined) return 'NULL'
+  if (typeof value === 'number') return String(value)
+  return isPlain(value) ? value : quote(value)
 }
 
 /** Numbers and uuids, of which there are most. */

@@ -1,3 +1,4 @@
+import { toMicroseconds } from '../base/clock.ts'
 import type { Ending, StepRecord } from '../base/record.ts'
 import { arrayLiteral } from './array-literal.ts'
 import type { Database } from './database.ts'
@@ -54,7 +55,15 @@ async function findFinishedByUs(
   return rows.map(row => row.id)
 }
 
-/** How many it moved: as long as that is all of them, their ids need not be read. */
+/**
+ * How many it moved: as long as that is all of them, their ids need not be read.
+ *
+ * Right after a vacuum, PostgreSQL may believe that `running` is all but empty, and would compare each of its rows with each
+ * of the runs: ten times the work. So nothing here is joined in a way that may be planned as such a loop. The rows are
+ * found by their ids, and what is known of them joins as a full join, which is never one. (With a coalesce() that PostgreSQL
+ * does not see through; otherwise it would make a plain join of it again.) A deleted row that found no partner would have
+ * no outcome, which `finished` refuses, and everything is as before.
+ */
 async function moveToFinished(
   db: Database,
   incarnation: string,
@@ -68,25 +77,26 @@ async function moveToFinished(
         select id from ${t.incarnation} where id = $1 and state = 'alive' for share
       ), gone as (
         delete from ${t.running} as r
-        using me, unnest($2::bigint[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
-            $8::smallint[], $9::text[], $10::text[], $11::text[], $12::float8[], $13::real[], $14::integer[], $15::text[], $16::text[])
-          as e (id, token, outcome, reason, error, result,
-            position, name, kind, state, started_ms, took_ms, exit_code, step_error, output)
-        where r.id = e.id and r.token = e.token and r.incarnation = me.id
-        returning r.started_at, e.*
+        using me
+        where r.id = any ($2::bigint[]) and r.token = any ($3::uuid[]) and r.incarnation = me.id
+        returning r.id, r.token, r.started_at
       ), moved as (
         insert into ${t.finished} (id, outcome, reason, error, result, incarnation, started_at,
           last_position, last_name, last_kind, last_state, last_started_ms, last_took_ms, last_exit_code, last_error, last_output)
         select id, outcome, reason, error::jsonb, result::jsonb, $1, started_at,
           position, name, kind, state, started_ms, took_ms, exit_code, step_error::jsonb, output::jsonb
-        from gone
+        from gone full join unnest($2::bigint[], $17::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
+            $8::smallint[], $9::text[], $10::text[], $11::text[], $12::float8[], $13::real[], $14::integer[], $15::text[], $16::text[])
+          as e (id, token, outcome, reason, error, result,
+            position, name, kind, state, started_ms, took_ms, exit_code, step_error, output) using (id, token)
+        where coalesce(gone.id, 0) > 0
         returning 1
       )
       select count(*)::integer as moved from moved`,
     values: [
       incarnation,
       arrayLiteral(runs, run => run.id),
-      arrayLiteral(runs, run => run.token),
+      arrayLiteral([...new Set(runs.map(run => run.token))], token => token),
       arrayLiteral(runs, run => run.outcome),
       arrayLiteral(runs, run => run.reason),
       arrayLiteral(runs, run => run.error),
@@ -99,11 +109,13 @@ async function moveToFinished(
       arrayLiteral(runs, ({ lastStep }) => lastStep?.startedMs),
       arrayLiteral(
         runs,
-        ({ lastStep }) => lastStep && (lastStep.finishedMs ?? 0) - (lastStep.startedMs ?? 0),
+        ({ lastStep }) =>
+          lastStep && toMicroseconds((lastStep.finishedMs ?? 0) - (lastStep.startedMs ?? 0)),
       ),
       arrayLiteral(runs, ({ lastStep }) => lastStep?.exitCode),
       arrayLiteral(runs, ({ lastStep }) => lastStep?.error),
       arrayLiteral(runs, ({ lastStep, result }) => unless(result, lastStep?.output)),
+      arrayLiteral(runs, run => run.token),
     ],
   })
   return rows[0]?.moved ?? 0

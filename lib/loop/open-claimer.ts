@@ -44,8 +44,7 @@ export function openClaimer(options: OpenClaimerOptions): Claimer {
       return claimed
     },
     readBack: async token => covered(await readBackClaim(db, incarnation, token)),
-    start: ({ lane, rank: _rank, ...request }, token) =>
-      runner.start({ ...request, process: processOf(lane) }, token),
+    start: (request, token) => runner.start(request, processOf(request.lane), token),
     retryMs,
   })
 }

@@ -2,16 +2,19 @@ import type { MonotonicClock } from '../base/clock.ts'
 
 export interface RoomVacuumOptions {
   readonly clock: MonotonicClock
-  /** Resolves with whether it could be done. */
-  readonly vacuum: () => Promise<boolean>
+  /** Resolves with how many rows fit into what the rooms take then; with nothing when it may not be done. */
+  readonly vacuum: () => Promise<number | undefined>
   readonly onError: (error: unknown, name: string) => void
 }
 
-/** After so many claims of this server it is worth it. */
-const dueAfter = 10_000
+/** For fewer claims of this server it is never worth it. */
+const leastDue = 3000
 
-/** It takes no more than this part of the time: what an open transaction keeps is looked at in vain. */
-const share = 0.02
+/**
+ * It is due when so many have been claimed as fit into this part of the rooms. So they grow by little, with a short queue or
+ * a long one; and where the rows have to stay, because an open transaction may see them, it comes ever more rarely.
+ */
+const duePart = 0.25
 
 /** How long it is left alone when it failed, or was not allowed, in milliseconds. */
 const pauseMs = 60_000
@@ -20,6 +23,7 @@ const pauseMs = 60_000
 export class RoomVacuum {
   readonly #options: RoomVacuumOptions
   #passed = 0
+  #dueAfter = leastDue
   #notBefore = -Infinity
   #isVacuuming = false
 
@@ -30,7 +34,7 @@ export class RoomVacuum {
   /** So many requests were claimed. */
   note(amount: number): void {
     this.#passed += amount
-    if (this.#passed < dueAfter || this.#isVacuuming) return
+    if (this.#passed < this.#dueAfter || this.#isVacuuming) return
     if (this.#options.clock() < this.#notBefore) return
     this.#passed = 0
     void this.#vacuum()
@@ -38,12 +42,11 @@ export class RoomVacuum {
 
   async #vacuum(): Promise<void> {
     const { clock, vacuum, onError } = this.#options
-    const startedAt = clock()
     this.#isVacuuming = true
     try {
-      const isDone = await vacuum()
-      const tookMs = clock() - startedAt
-      this.#notBefore = clock() + (isDone ? tookMs * (1 / share - 1) : pauseMs)
+      const capacity = await vacuum()
+      if (capacity === undefined) this.#notBefore = clock() + pauseMs
+      else this.#dueAfter = Math.max(leastDue, duePart * capacity)
     } catch (error) {
       onError(error, 'vacuum')
       this.#notBefore = clock() + pauseMs

@@ -41,11 +41,11 @@ export async function doOnFailure(
   const told = { CLUSTER_ERROR: message, CLUSTER_FAILED_STEP: failedStep }
   for (const [position, step] of run.process.onFailure.entries())
     if (mayBegin('on_failure', position))
-      await doStep(run, context, 'on_failure', position, step, told)
+      await doStep({ run, context, phase: 'on_failure', position, step, told })
 }
 
-function isToUndo({ outputs, unfinished }: RunContext, step: Step<never, unknown>): boolean {
-  return step.undo !== undefined && (outputs.has(step) || unfinished.has(step))
+function isToUndo(context: RunContext, step: Step<never, unknown>): boolean {
+  return step.undo !== undefined && (context.outputs.has(step) || context.isUnfinished(step))
 }
 
 /** Undoes one step and records it. */
@@ -55,8 +55,8 @@ async function undoStep(
   position: number,
   step: Step<never, unknown>,
 ): Promise<void> {
-  const finish = await beginStep(run, placeOf(run, 'undo', position, step))
-  const told = context.unfinished.has(step) ? { CLUSTER_UNFINISHED: '1' } : {}
+  const begun = await beginStep(run, placeOf(run, 'undo', position, step))
+  const told = context.isUnfinished(step) ? { CLUSTER_UNFINISHED: '1' } : {}
   const handle = new StepHandle<never>(run, context, step, {
     title: `undo ${step.name}`,
     mayFinish: true,
@@ -66,8 +66,8 @@ async function undoStep(
     run.throwIfOver()
     await step.undo?.(handle)
   } catch (error) {
-    await finish({ state: 'failed', error: errorText(error) })
+    await begun.end({ state: 'failed', error: errorText(error) })
     throw error
   }
-  await finish({ state: 'succeeded' })
+  await begun.end({ state: 'succeeded' })
 }

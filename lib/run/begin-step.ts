@@ -1,12 +1,13 @@
 import { channel, hasSubscribers } from 'node:diagnostics_channel'
+import type { MaybePromise } from '../base/maybe-promise.ts'
 import { stepChannel, type StepBegins } from '../base/step-channel.ts'
 import type { Run } from './run-context.ts'
-import type { EndStep, StepPlace } from './step-journal.ts'
+import type { BegunStep, StepPlace } from './step-journal.ts'
 
 type RunToTell = Pick<Run, 'journal' | 'process'>
 
 /** Notes that a step begins, and then tells whoever in this program listens, just before it does. */
-export function beginStep(run: RunToTell, place: StepPlace): EndStep | Promise<EndStep> {
+export function beginStep(run: RunToTell, place: StepPlace): MaybePromise<BegunStep> {
   const beginning = run.journal.begin(place)
   if (beginning instanceof Promise) return tellThen(beginning, run, place)
   tell(run, place)
@@ -14,13 +15,13 @@ export function beginStep(run: RunToTell, place: StepPlace): EndStep | Promise<E
 }
 
 async function tellThen(
-  beginning: Promise<EndStep>,
+  beginning: Promise<BegunStep>,
   run: RunToTell,
   place: StepPlace,
-): Promise<EndStep> {
-  const end = await beginning
+): Promise<BegunStep> {
+  const begun = await beginning
   tell(run, place)
-  return end
+  return begun
 }
 
 function tell({ process }: RunToTell, place: StepPlace): void {

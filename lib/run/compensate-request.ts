@@ -5,7 +5,7 @@ import type { Step } from '../step/step.ts'
 import { doOnFailure, undoSteps, type MayBegin } from './after-failure.ts'
 import { failedEnding, failureOf, type Failure, type ToldFailure } from './failure.ts'
 import { parseInput } from './parse-input.ts'
-import { openContext, type Run, type RunContext } from './run-context.ts'
+import { RunContext, type Run } from './run-context.ts'
 
 /**
  * Runs one claimed compensation from start to end: the undo of what the lost request had done, in reverse order, and
@@ -80,12 +80,12 @@ function isUndoable(recorded: RecordedStep | undefined): boolean {
 
 /** The context as it was when the lost run ended, out of its records. */
 function recall(run: Run, lost: LostRun, input: unknown): RunContext {
-  const context = openContext(input)
+  const context = new RunContext(input)
   for (const recorded of lost.steps) {
     const step = run.process.steps[recorded.position]
     if (!step || recorded.phase !== 'step') continue
     if (recorded.state === 'succeeded') context.outputs.set(step, recorded.output)
-    else if (isUndoable(recorded)) context.unfinished.add(step)
+    else if (isUndoable(recorded)) context.begin(step)
   }
   return context
 }

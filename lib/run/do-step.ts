@@ -6,63 +6,93 @@ import { beginStep } from './begin-step.ts'
 import { errorText, failureOf, type Failure } from './failure.ts'
 import type { Run, RunContext } from './run-context.ts'
 import { StepHandle } from './step-handle.ts'
-import type { StepPlace } from './step-journal.ts'
+import type { BegunStep, StepPlace } from './step-journal.ts'
+
+/** A step that is to be done, and for whom. */
+export interface StepToDo {
+  readonly run: Run
+  readonly context: RunContext
+  readonly phase: 'step' | 'on_failure'
+  readonly position: number
+  readonly step: Step<never, unknown>
+  /** Variables for its commands, beside those of the run. */
+  readonly told?: Readonly<Record<string, string>>
+}
 
 /**
- * Does one step and records it; gives the failure instead of throwing it.
- * @param told variables for its commands, beside those of the run
+ * Does one step and records it; resolves with the failure instead of throwing it. A function that succeeds without
+ * waiting for anything is done when this returns, and there is no promise.
  */
-export async function doStep(
-  run: Run,
-  context: RunContext,
-  phase: 'step' | 'on_failure',
-  position: number,
-  step: Step<never, unknown>,
-  told: Readonly<Record<string, string>> = {},
-): Promise<Failure | undefined> {
-  const mayFinish = phase === 'on_failure'
-  const beginning = beginStep(run, placeOf(run, phase, position, step))
-  const finish = beginning instanceof Promise ? await beginning : beginning
-  const handle = new StepHandle<never>(run, context, step, { title: step.name, mayFinish, told })
-  let output: string
-  let exitCode: number | null
+export function doStep(todo: StepToDo): Promise<Failure | undefined> | undefined {
+  const { run, phase, position, step } = todo
+  const begun = beginStep(run, placeOf(run, phase, position, step))
+  return begun instanceof Promise ? begun.then(later => perform(todo, later)) : perform(todo, begun)
+}
+
+function perform(todo: StepToDo, begun: BegunStep): Promise<Failure | undefined> | undefined {
+  const { run, context, step, told = {} } = todo
+  const mayFinish = todo.phase === 'on_failure'
   try {
     if (mayFinish) run.throwIfOver()
     else run.throwIfStopped()
-    if (step.undoUnfinished) context.unfinished.add(step)
-    const returned = await step.perform(handle)
-    output = toJsonText(returned, `the output of step '${step.name}'`, 'CW_RESULT_UNSERIALISABLE')
-    exitCode = exitCodeOf(step, returned)
-    context.outputs.set(step, returned)
-    context.lastOutput = output
-    context.unfinished.delete(step)
+    if (step.undoUnfinished) context.begin(step)
+    const handle = new StepHandle<never>(run, context, step, { title: step.name, mayFinish, told })
+    const returned = step.perform(handle)
+    return returned instanceof Promise
+      ? whenReturned(todo, begun, returned)
+      : succeed(todo, begun, returned)
   } catch (error) {
-    run.onStarted()
-    run.onStepEnd(step.kind, error)
-    const failure = failureOf(error, step.name)
-    const state = failure.outcome === 'cancelled' ? 'cancelled' : 'failed'
-    const code = error instanceof ClusterError ? error.details['exitCode'] : undefined
-    await finish({
-      state,
-      error: errorText(error),
-      exitCode: typeof code === 'number' ? code : null,
-    })
-    return failure
+    return fail(todo, begun, error)
   }
+}
+
+async function whenReturned(
+  todo: StepToDo,
+  begun: BegunStep,
+  returning: Promise<unknown>,
+): Promise<Failure | undefined> {
+  begun.goesOn()
+  try {
+    return await succeed(todo, begun, await returning)
+  } catch (error) {
+    return fail(todo, begun, error)
+  }
+}
+
+/** @throws {ClusterError} CW_RESULT_UNSERIALISABLE, before anything is recorded */
+function succeed(
+  { run, context, step }: StepToDo,
+  begun: BegunStep,
+  returned: unknown,
+): Promise<undefined> | undefined {
+  const title = `the output of step '${step.name}'`
+  const output = toJsonText(returned, title, 'CW_RESULT_UNSERIALISABLE')
+  const exitCode = exitCodeOf(step, returned)
+  context.finish(step, returned, output)
   run.onStepEnd(step.kind)
-  const ending = finish({ state: 'succeeded', output, exitCode })
-  if (ending) await ending
-  return undefined
+  return begun.end({ state: 'succeeded', output, exitCode })?.then(() => undefined)
+}
+
+async function fail({ run, step }: StepToDo, begun: BegunStep, error: unknown): Promise<Failure> {
+  run.onStarted()
+  run.onStepEnd(step.kind, error)
+  const failure = failureOf(error, step.name)
+  const code = error instanceof ClusterError ? error.details['exitCode'] : undefined
+  await begun.end({
+    state: failure.outcome === 'cancelled' ? 'cancelled' : 'failed',
+    error: errorText(error),
+    exitCode: typeof code === 'number' ? code : null,
+  })
+  return failure
 }
 
 /** Which step of the run it is, for its record. */
 export function placeOf(
-  run: Run,
+  { requestId }: Run,
   phase: StepPhase,
   position: number,
   step: Step<never, unknown>,
 ): StepPlace {
-  const { requestId } = run
   const undoOnce = phase === 'step' ? undoOnceOf(step) : null
   return { requestId, phase, position, name: step.name, kind: step.kind, undoOnce }
 }

@@ -1,4 +1,4 @@
-import { monotonic } from '../base/clock.ts'
+import { elapsed, toMicroseconds } from '../base/clock.ts'
 import type { LogPiece, LostRun, StepRecord } from '../base/record.ts'
 import type { ClusterError } from '../errors.ts'
 import type { Artifacts } from '../step/artifacts.ts'
@@ -13,7 +13,6 @@ import { StepJournal } from './step-journal.ts'
 /** A claimed request, as the claim gives it. */
 export interface ClaimedRequest {
   readonly id: string
-  readonly process: Process
   readonly input: unknown
   /** What it undoes; only a compensation has it. */
   readonly lost?: LostRun
@@ -42,15 +41,16 @@ export interface RunHost {
 /** A run of this server, and how it is stopped. A signal is made when somebody asks for it. */
 export class OpenRun implements Run {
   readonly #host: RunHost
-  readonly #claimedAt = monotonic()
+  readonly #claimedAt = elapsed()
   #steps: AbortController | undefined
   #last: AbortController | undefined
   readonly requestId: string
-  readonly token: string
+  /** Shared by the requests of one claim. */
+  readonly claimToken: string
   readonly process: Process
   readonly storedInput: unknown
   readonly lost: LostRun | undefined
-  readonly folder: RunFolder
+  #folder: RunFolder | undefined
   #log: RunLog | undefined
   readonly journal: StepJournal
   readonly node: string
@@ -59,17 +59,33 @@ export class OpenRun implements Run {
   /** Whether its first step has started. */
   hasBegun = false
 
-  /** @param claimToken shared by the requests of one claim; with the id it is the run's own */
-  constructor(host: RunHost, { id, process, input, lost }: ClaimedRequest, claimToken: string) {
+  constructor(
+    host: RunHost,
+    { id, input, lost }: ClaimedRequest,
+    process: Process,
+    claimToken: string,
+  ) {
     this.#host = host
     this.requestId = id
-    this.token = `${claimToken}:${id}`
+    this.claimToken = claimToken
     this.process = process
     this.storedInput = input
     this.lost = lost
     this.node = host.node
-    this.folder = new RunFolder(host.runsFolder, id, this.token)
     this.journal = new StepJournal(this)
+  }
+
+  get token(): string {
+    return `${this.claimToken}:${this.requestId}`
+  }
+
+  get folder(): RunFolder {
+    return (this.#folder ??= new RunFolder(this.#host.runsFolder, this.requestId, this.token))
+  }
+
+  /** Whether a step has asked for it. */
+  get hasFolder(): boolean {
+    return this.#folder !== undefined
   }
 
   /** Made for the first who asks; most runs write nothing. */
@@ -90,7 +106,7 @@ export class OpenRun implements Run {
   }
 
   sinceClaim(): number {
-    return monotonic() - this.#claimedAt
+    return toMicroseconds(elapsed() - this.#claimedAt)
   }
 
   get environment(): Readonly<Record<string, string>> {

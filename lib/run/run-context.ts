@@ -47,19 +47,35 @@ export interface Run {
 }
 
 /** What all steps of one run share. */
-export interface RunContext {
+export class RunContext {
   readonly input: unknown
   /** What the finished steps returned. */
-  readonly outputs: Map<Step<never, unknown>, unknown>
+  readonly outputs: Map<Step<never, unknown>, unknown> = new Map()
   /** What the last of them returned, as JSON text. */
-  lastOutput: string
-  /** The steps that began and did not finish, of those that are undone then, too. */
-  readonly unfinished: Set<Step<never, unknown>>
-}
+  lastOutput = 'null'
+  #unfinished: Set<Step<never, unknown>> | undefined
 
-/** Makes what the steps of a run share. */
-export function openContext(input: unknown): RunContext {
-  return { input, outputs: new Map(), lastOutput: 'null', unfinished: new Set() }
+  constructor(input: unknown) {
+    this.input = input
+  }
+
+  /** The step begins, and is undone also when it does not finish. */
+  begin(step: Step<never, unknown>): void {
+    this.#unfinished ??= new Set()
+    this.#unfinished.add(step)
+  }
+
+  /** @param output what it returned, as JSON text */
+  finish(step: Step<never, unknown>, returned: unknown, output: string): void {
+    this.outputs.set(step, returned)
+    this.lastOutput = output
+    this.#unfinished?.delete(step)
+  }
+
+  /** Whether it began, is undone also when it does not finish, and has not finished. */
+  isUnfinished(step: Step<never, unknown>): boolean {
+    return this.#unfinished?.has(step) ?? false
+  }
 }
 
 /** Longer inputs do not fit into an environment variable; such a process reads its input another way. */

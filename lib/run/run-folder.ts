@@ -7,12 +7,6 @@ export class RunFolder {
   readonly #runsFolder: string
   readonly #requestId: string
   readonly #token: string
-  #isMade = false
-
-  /** Whether a step has asked for it. */
-  get isMade(): boolean {
-    return this.#isMade
-  }
 
   /** @param runsFolder where it is made */
   constructor(runsFolder: string, requestId: string, token: string) {
@@ -26,7 +20,6 @@ export class RunFolder {
    * @throws {ClusterError} CW_STEP_FAILED
    */
   async make(): Promise<string> {
-    this.#isMade = true
     const path = this.#path()
     await mkdir(path, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
       throw folderError(error)

@@ -1,6 +1,7 @@
-import { setImmediate } from 'node:timers/promises'
+import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Ending, StepRecord } from '../base/record.ts'
 import { ClusterError } from '../errors.ts'
+import type { Process } from '../step/define-process.ts'
 import { compensateRequest } from './compensate-request.ts'
 import { errorText } from './failure.ts'
 import { OpenRun, type ClaimedRequest, type RunHost } from './open-run.ts'
@@ -23,17 +24,14 @@ export interface EndedRun extends Ending {
   readonly lastStep?: StepRecord | undefined
 }
 
-interface ActiveRun {
-  readonly run: OpenRun
-  readonly done: Promise<void>
-}
-
 /** The slots of one server: starts claimed requests, and stops them. */
 export class Runner {
   readonly #options: RunnerOptions
-  readonly #active = new Map<string, ActiveRun>()
+  readonly #active = new Map<string, OpenRun>()
   #isAbandoned = false
-  #nextTurn: Promise<void> | undefined
+  /** They have their slots, and begin with the next turn. */
+  #claimed: OpenRun[] = []
+  #whenIdle: PromiseWithResolvers<void> | undefined
 
   constructor(options: RunnerOptions) {
     this.#options = options
@@ -49,7 +47,7 @@ export class Runner {
 
   /** How many of those that run have not begun their first step. */
   get startingCount(): number {
-    return [...this.#active.values()].filter(({ run }) => !run.hasBegun).length
+    return [...this.#active.values()].filter(run => !run.hasBegun).length
   }
 
   /** Whether the request runs here now. */
@@ -61,82 +59,103 @@ export class Runner {
    * Starts a request that this server has claimed with the token. It takes its slot at once, and begins with the next turn
    * of the event loop: by then the claim that follows is on its way, and PostgreSQL works while the runs do.
    */
-  start(claimed: ClaimedRequest, token: string): void {
+  start(claimed: ClaimedRequest, process: Process, token: string): void {
     // The answer to a claim may come after the server gave up: its requests are failed by the others.
     if (this.#isAbandoned) return
-    const run = new OpenRun(this.#options, claimed, token)
-    this.#active.set(claimed.id, { run, done: this.#runToEnd(run, token) })
+    const run = new OpenRun(this.#options, claimed, process, token)
+    this.#active.set(claimed.id, run)
+    if (this.#claimed.push(run) === 1) setImmediate(() => this.#beginClaimed())
   }
 
   /** Ends the steps of a run; its undos still run. */
   cancel(id: string): void {
-    this.#active.get(id)?.run.stop(new ClusterError('CW_CANCELLED', 'the request was cancelled'))
+    this.#active.get(id)?.stop(new ClusterError('CW_CANCELLED', 'the request was cancelled'))
   }
 
   /** Ends the steps of all runs; their undo and on-failure steps still run. */
   stopAll(reason: ClusterError): void {
-    for (const { run } of this.#active.values()) run.stop(reason)
+    for (const run of this.#active.values()) run.stop(reason)
   }
 
   /** Ends everything at once: nothing more is run or recorded. */
   abandonAll(reason: ClusterError): void {
     this.#isAbandoned = true
-    for (const { run } of this.#active.values()) run.abandon(reason)
+    for (const run of this.#active.values()) run.abandon(reason)
   }
 
   /** Resolves when nothing runs. */
   async drain(): Promise<void> {
-    while (this.#active.size > 0) await Promise.all([...this.#active.values()].map(run => run.done))
+    if (this.#active.size > 0) await (this.#whenIdle ??= Promise.withResolvers()).promise
   }
 
-  async #runToEnd(run: OpenRun, token: string): Promise<void> {
+  #beginClaimed(): void {
+    const runs = this.#claimed
+    this.#claimed = []
+    for (const run of runs) void this.#runToEnd(run)
+  }
+
+  async #runToEnd(run: OpenRun): Promise<void> {
     try {
-      await (this.#nextTurn ??= this.#awaitTurn())
-      const ending = await this.#run(run)
+      const running = this.#run(run)
+      const ending = running instanceof Promise ? await running : running
       // The folder goes first: a request that has finished leaves nothing behind.
-      if (run.folder.isMade) await this.#removeFolder(run)
-      const lastStep = run.journal.takeHeld()
-      const mine = await this.#finish(run, { id: run.requestId, token, ...ending, lastStep })
-      if (!mine) this.#options.onTrouble(notOurs(run.requestId), run.requestId)
+      if (run.hasFolder) await this.#removeFolder(run)
+      const ended = endedRun(run, ending)
+      try {
+        this.#check(run, await this.#options.finish(ended))
+      } catch (error) {
+        this.#check(run, await this.#finishBroken(run, ended, error))
+      }
     } catch (error) {
       if (!run.isOver) this.#options.onTrouble(error, run.requestId)
-      else if (run.folder.isMade) await this.#removeFolder(run)
+      else if (run.hasFolder) await this.#removeFolder(run)
     } finally {
       this.#active.delete(run.requestId)
       this.#options.onSlotFree()
+      if (this.#active.size === 0) this.#tellIdle()
     }
   }
 
-  async #awaitTurn(): Promise<void> {
-    await setImmediate()
-    this.#nextTurn = undefined
+  #tellIdle(): void {
+    this.#whenIdle?.resolve()
+    this.#whenIdle = undefined
   }
 
   async #removeFolder({ folder, requestId }: OpenRun): Promise<void> {
     await folder.remove().catch((error: unknown) => this.#options.onTrouble(error, requestId))
   }
 
-  async #run(run: OpenRun): Promise<Ending> {
-    try {
-      return await (run.lost ? compensateRequest(run, run.lost) : runRequest(run))
-    } catch (error) {
+  #run(run: OpenRun): MaybePromise<Ending> {
+    const endBroken = (error: unknown): Ending => {
       run.throwIfOver()
       return brokenEnding(error)
+    }
+    try {
+      const running = run.lost ? compensateRequest(run, run.lost) : runRequest(run)
+      return running instanceof Promise ? running.catch(endBroken) : running
+    } catch (error) {
+      return endBroken(error)
     }
   }
 
   /** An ending that the database refuses for good becomes a failure, so that the request ends all the same. */
-  async #finish(run: OpenRun, ended: EndedRun): Promise<boolean> {
-    try {
-      return await this.#options.finish(ended)
-    } catch (error) {
-      run.throwIfOver()
-      run.tellTrouble(error)
-      const { id, token, lastStep } = ended
-      if (lastStep) await this.#options.writeStep(lastStep).catch(why => run.tellTrouble(why))
-      return this.#options.finish({ id, token, ...brokenEnding(error) })
-    }
+  async #finishBroken(run: OpenRun, ended: EndedRun, error: unknown): Promise<boolean> {
+    run.throwIfOver()
+    run.tellTrouble(error)
+    const { id, token, lastStep } = ended
+    if (lastStep) await this.#options.writeStep(lastStep).catch(why => run.tellTrouble(why))
+    return this.#options.finish({ id, token, ...brokenEnding(error) })
   }
+
+  #check({ requestId }: OpenRun, isMine: boolean): void {
+    if (!isMine) this.#options.onTrouble(notOurs(requestId), requestId)
+  }
+}
+
+/** The record of the last step goes with it, if nothing of that is written yet. */
+function endedRun(run: OpenRun, { outcome, reason, error, result }: Ending): EndedRun {
+  const { requestId: id, claimToken: token } = run
+  return { id, token, outcome, reason, error, result, lastStep: run.journal.takeHeld() }
 }
 
 function brokenEnding(error: unknown): Ending {

@@ -45,7 +45,7 @@ export class StepHandle<Input = unknown> implements StepRun<Input> {
     this.input = context.input as Input
     this.compensates = run.lost?.requestId
     this.step = step.name
-    this.isUnfinished = context.unfinished.has(step)
+    this.isUnfinished = context.isUnfinished(step)
     this.#title = about.title
   }
 

@@ -1,3 +1,4 @@
+import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { StepRecord } from '../base/record.ts'
 
 /** Which step a record is about. */
@@ -25,9 +26,6 @@ export interface JournalHost {
   tellTrouble(error: unknown): void
 }
 
-/** Notes the end of a step. Resolves when it is durable; gives nothing when it is held. */
-export type EndStep = (end: StepEnd) => Promise<void> | undefined
-
 /**
  * Keeps the records of one run's steps. What a step did is durable before the next one begins.
  *
@@ -45,44 +43,28 @@ export class StepJournal {
   }
 
   /**
-   * Notes that a step starts, when the one before it is durable. What comes back notes its end.
+   * Notes that a step starts, when the one before it is durable.
    *
    * A step that has an undo, an undo and an on-failure step may start only when this has resolved: then it is durable
    * that they begin. Should the server be lost, its compensation knows what may have happened, and repeats nothing.
    */
-  begin(place: StepPlace): EndStep | Promise<EndStep> {
+  begin(place: StepPlace): MaybePromise<BegunStep> {
     const isAwaited = place.phase !== 'step' || place.undoOnce !== null
     if (isAwaited || this.#held) return this.#beginDurably(place, isAwaited)
-    return this.#open({ ...blank, ...place, startedMs: this.#host.sinceClaim() }, false)
+    return new BegunStep(this, place, this.sinceClaim(), false)
   }
 
-  async #beginDurably(place: StepPlace, isAwaited: boolean): Promise<EndStep> {
+  async #beginDurably(place: StepPlace, isAwaited: boolean): Promise<BegunStep> {
     await this.#writeHeld()
-    const about = { ...blank, ...place, startedMs: this.#host.sinceClaim() }
-    if (isAwaited) await this.#record({ ...about, state: 'running' })
-    return this.#open(about, isAwaited)
-  }
-
-  #open(about: Omit<StepRecord, 'state'>, isWritten: boolean): EndStep {
-    let isShown = isWritten
-    const show = (): void => {
-      isShown = true
-      void this.#record({ ...about, state: 'running' })
-    }
-    const timer = isWritten ? undefined : setTimeout(show, worthShowingMs)
-    return end => {
-      clearTimeout(timer)
-      const record = { ...about, finishedMs: this.#host.sinceClaim(), ...end }
-      if (isShown) return this.#record(record)
-      this.#held = record
-      return undefined
-    }
+    const startedMs = this.sinceClaim()
+    if (isAwaited) await this.write(recordOf(place, startedMs, null, { state: 'running' }))
+    return new BegunStep(this, place, startedMs, isAwaited)
   }
 
   /** Notes a step that is not run. */
   async skip(place: StepPlace): Promise<void> {
     await this.#writeHeld()
-    await this.#record({ ...blank, ...place, state: 'skipped' })
+    await this.write(recordOf(place, null, null, { state: 'skipped' }))
   }
 
   /** The record that no step has followed, for the run's ending to take along. */
@@ -92,15 +74,80 @@ export class StepJournal {
     return held
   }
 
-  async #writeHeld(): Promise<void> {
-    const held = this.takeHeld()
-    if (held) await this.#record(held)
+  /** Keeps a record until it is known what follows. */
+  hold(record: StepRecord): void {
+    this.#held = record
   }
 
   /** A record that cannot be written must not keep the run from going on, above all not from its undos. */
-  async #record(record: StepRecord): Promise<void> {
+  async write(record: StepRecord): Promise<void> {
     await this.#host.writeStep(record).catch(error => this.#host.tellTrouble(error))
+  }
+
+  sinceClaim(): number {
+    return this.#host.sinceClaim()
+  }
+
+  async #writeHeld(): Promise<void> {
+    const held = this.takeHeld()
+    if (held) await this.write(held)
   }
 }
 
-const blank = { startedMs: null, finishedMs: null, exitCode: null, error: null, output: null }
+/** A step that has begun, in its run's journal. */
+export class BegunStep {
+  readonly #journal: StepJournal
+  readonly #place: StepPlace
+  readonly #startedMs: number
+  #isShown: boolean
+  #timer: NodeJS.Timeout | undefined
+
+  /** @param isShown whether it is recorded as running already */
+  constructor(journal: StepJournal, place: StepPlace, startedMs: number, isShown: boolean) {
+    this.#journal = journal
+    this.#place = place
+    this.#startedMs = startedMs
+    this.#isShown = isShown
+  }
+
+  /** It has not ended at once: it is recorded as running when it takes long. */
+  goesOn(): void {
+    if (!this.#isShown) this.#timer = setTimeout(() => this.#show(), worthShowingMs)
+  }
+
+  /** Notes its end. Resolves when it is durable; gives nothing when it is held. */
+  end(end: StepEnd): Promise<void> | undefined {
+    clearTimeout(this.#timer)
+    const record = recordOf(this.#place, this.#startedMs, this.#journal.sinceClaim(), end)
+    if (this.#isShown) return this.#journal.write(record)
+    this.#journal.hold(record)
+    return undefined
+  }
+
+  #show(): void {
+    this.#isShown = true
+    void this.#journal.write(recordOf(this.#place, this.#startedMs, null, { state: 'running' }))
+  }
+}
+
+function recordOf(
+  { requestId, phase, position, name, kind, undoOnce }: StepPlace,
+  startedMs: number | null,
+  finishedMs: number | null,
+  { state, exitCode = null, error = null, output = null }: StepEnd,
+): StepRecord {
+  return {
+    requestId,
+    phase,
+    position,
+    name,
+    kind,
+    undoOnce,
+    startedMs,
+    finishedMs,
+    state,
+    exitCode,
+    error,
+    output,
+  }
+}

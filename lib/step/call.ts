@@ -50,6 +50,7 @@ export function call<Input = any, Output = unknown>(
   const undoUnfinished = readUndoUnfinished(options.undoUnfinished, undo !== undefined, reject)
   const timeoutMs = readTimeout(options.timeout, fieldAt('', 'timeout'), name)
 
+  const title = `function '${name}'`
   return makeStep<Input, Output>({
     name,
     kind: 'function',
@@ -61,7 +62,7 @@ export function call<Input = any, Output = unknown>(
       undo: undo && String(undo),
       undoUnfinished: undoUnfinished || undefined,
     }),
-    perform: async run => callFunction(fn, run, timeoutMs, `function '${name}'`),
+    perform: run => callFunction(fn, run, timeoutMs, title),
     undo:
       undo &&
       (async run => {

@@ -1,4 +1,5 @@
 import type { LogSink } from '../base/log-sink.ts'
+import type { MaybePromise } from '../base/maybe-promise.ts'
 import type { Artifacts } from './artifacts.ts'
 import type { PipeSupply } from './pipe-supply.ts'
 
@@ -70,8 +71,8 @@ export interface Step<in Input, out Output> {
   readonly timeoutMs: number | undefined
   /** What defines this step, for the definition's version. */
   readonly fingerprint: string
-  /** Does the step. Rejects when it fails, with a ClusterError whose details are stored. */
-  perform(run: StepRun<Input>): Promise<Output>
+  /** Does the step; throws or rejects when it fails, with a ClusterError whose details are stored. */
+  perform(run: StepRun<Input>): MaybePromise<Output>
   /** Takes back the finished step. */
   readonly undo: ((run: StepRun<Input>) => Promise<void>) | undefined
   /** Whether the undo also takes back a step that began and did not finish. */
@@ -84,7 +85,7 @@ export function makeStep<Input, Output>(parts: {
   kind: StepKind
   timeoutMs: number | undefined
   fingerprint: string
-  perform(run: StepRun<Input>): Promise<Output>
+  perform(run: StepRun<Input>): MaybePromise<Output>
   undo: ((run: StepRun<Input>) => Promise<void>) | undefined
   undoUnfinished: boolean
 }): Step<Input, Output> {

@@ -2,19 +2,25 @@ import { performance } from 'node:perf_hooks'
 import { ClusterError } from '../errors.ts'
 import type { StepRun } from './step.ts'
 
+/** The timeout of a step, and the signal that it needs then. */
+interface Limit {
+  readonly timeoutMs: number
+  readonly controller: AbortController
+  readonly stopForRun: () => void
+  readonly startedAt: number
+  readonly timer: NodeJS.Timeout
+  clockRuns: boolean
+  isOver: boolean
+}
+
 /**
  * Watches for the two reasons to stop a step before it ends: the run's signal and the step's timeout. Without a timeout
  * the run's own signal says it all, and nothing is made until somebody waits.
  */
 export class StopWatch {
   readonly #run: Pick<StepRun, 'signal' | 'isStopped'>
-  readonly #timeoutMs: number | undefined
   readonly #title: string
-  readonly #controller: AbortController | undefined
-  readonly #startedAt: number = 0
-  readonly #timer: NodeJS.Timeout | undefined
-  #clockRuns: boolean
-  #timedOut = false
+  readonly #limit: Limit | undefined
   #whenAborted: (() => void) | undefined
 
   /**
@@ -28,25 +34,19 @@ export class StopWatch {
     title: string,
   ) {
     this.#run = run
-    this.#timeoutMs = timeoutMs
     this.#title = title
-    this.#clockRuns = timeoutMs !== undefined
-    if (timeoutMs === undefined) return
-    this.#controller = new AbortController()
-    this.#startedAt = performance.now()
-    this.#timer = setTimeout(() => this.#stopForTimeout(), timeoutMs)
-    run.signal.addEventListener('abort', this.#stopForRun, { once: true })
-    if (run.isStopped) this.#stopForRun()
+    this.#limit = timeoutMs === undefined ? undefined : this.#startClock(timeoutMs)
+    if (run.isStopped) this.#limit?.stopForRun()
   }
 
   /** Aborted for either reason. */
   get signal(): AbortSignal {
-    return this.#controller?.signal ?? this.#run.signal
+    return this.#limit?.controller.signal ?? this.#run.signal
   }
 
   /** Whether it is aborted. */
   get isAsked(): boolean {
-    return this.#controller?.signal.aborted ?? this.#run.isStopped
+    return this.#limit?.controller.signal.aborted ?? this.#run.isStopped
   }
 
   /** Why it is aborted: the ClusterError that the step rejects with. */
@@ -61,7 +61,7 @@ export class StopWatch {
 
   /** Whether the timeout was the reason. */
   get timedOut(): boolean {
-    return this.#timedOut
+    return this.#limit?.isOver ?? false
   }
 
   /** Resolves when the signal is aborted. */
@@ -78,27 +78,43 @@ export class StopWatch {
    * firing, the timeout is noticed here.
    */
   stopClock(): void {
-    clearTimeout(this.#timer)
-    if (this.#clockRuns && performance.now() - this.#startedAt >= (this.#timeoutMs ?? Infinity))
-      this.#stopForTimeout()
-    this.#clockRuns = false
+    const limit = this.#limit
+    if (!limit?.clockRuns) return
+    clearTimeout(limit.timer)
+    if (performance.now() - limit.startedAt >= limit.timeoutMs) this.#stopForTimeout(limit)
+    limit.clockRuns = false
   }
 
   /** Lets go of the run's signal. */
   close(): void {
-    clearTimeout(this.#timer)
-    if (this.#controller) this.#run.signal.removeEventListener('abort', this.#stopForRun)
+    if (this.#limit) {
+      clearTimeout(this.#limit.timer)
+      this.#run.signal.removeEventListener('abort', this.#limit.stopForRun)
+    }
     if (this.#whenAborted) this.signal.removeEventListener('abort', this.#whenAborted)
   }
 
-  readonly #stopForRun = (): void => {
-    this.#controller?.abort(toClusterError(this.#run.signal.reason, this.#title))
+  #startClock(timeoutMs: number): Limit {
+    const controller = new AbortController()
+    const stopForRun = (): void =>
+      controller.abort(toClusterError(this.#run.signal.reason, this.#title))
+    const limit: Limit = {
+      timeoutMs,
+      controller,
+      stopForRun,
+      startedAt: performance.now(),
+      timer: setTimeout(() => this.#stopForTimeout(limit), timeoutMs),
+      clockRuns: true,
+      isOver: false,
+    }
+    this.#run.signal.addEventListener('abort', stopForRun, { once: true })
+    return limit
   }
 
-  #stopForTimeout(): void {
+  #stopForTimeout(limit: Limit): void {
     if (this.isAsked) return
-    this.#timedOut = true
-    this.#controller?.abort(timeoutError(this.#title, this.#timeoutMs))
+    limit.isOver = true
+    limit.controller.abort(timeoutError(this.#title, limit.timeoutMs))
   }
 }
 

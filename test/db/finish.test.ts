@@ -7,13 +7,16 @@ import { getRequest } from '../../lib/db/status.ts'
 import { writeSteps } from '../../lib/db/steps.ts'
 import {
   addLane,
+  addRequests,
   addRun,
   addServer,
+  openDatabase,
   openRooms,
   outcomes,
   roomsOf,
   stepRecord,
   success,
+  type RunningRow,
 } from '../support/rows.ts'
 
 async function openRun(t: Parameters<typeof openRooms>[0]) {
@@ -180,4 +183,42 @@ t.test('a run that is not moved leaves no step', async t => {
   await declareLost(db, server, 'other')
   await finish(db, server, [{ ...success(run), lastStep }])
   t.same((await getRequest(db, run.id))?.steps, [])
+})
+
+t.test('with statistics by which nothing runs, it takes no longer', async t => {
+  const { db: first, url } = await openRooms(t)
+  // As after some runs: nothing but the statistics decides.
+  await first.query({
+    text: `do $$ begin execute format('alter database %I set plan_cache_mode = force_generic_plan', current_database()); end $$`,
+  })
+  const db = openDatabase(t, url)
+  const lane = await addLane(db)
+  const server = await addServer(db)
+  const startMany = async (): Promise<RunningRow[]> => {
+    const token = randomUUID()
+    const ids = await addRequests(db, { lane, count: 2000 })
+    await db.query({
+      text: `insert into ${db.t.running} (id, incarnation, token) select unnest($1::bigint[]), $2, $3`,
+      values: [ids, server, token],
+    })
+    return ids.map(id => ({ id, token }))
+  }
+  const vacuum = () => db.query({ text: `vacuum (truncate false) ${db.t.running}` })
+  /** In milliseconds. */
+  const timeOfFinish = async (runs: readonly RunningRow[]): Promise<number> => {
+    const startedAt = performance.now()
+    const moved = await finish(db, server, runs.map(success))
+    const tookMs = performance.now() - startedAt
+    t.equal(moved.length, runs.length)
+    return tookMs
+  }
+  const times = { known: Infinity, unknown: Infinity }
+  for (let round = 0; round < 3; round++) {
+    const known = await startMany()
+    await vacuum()
+    times.known = Math.min(times.known, await timeOfFinish(known))
+    await vacuum()
+    times.unknown = Math.min(times.unknown, await timeOfFinish(await startMany()))
+  }
+  t.ok(times.unknown < 4 * times.known, `${times.unknown} ms to ${times.known} ms`)
 })

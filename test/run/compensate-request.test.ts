@@ -36,7 +36,7 @@ async function compensate(
     onTrouble: error => t.fail(String(error)),
   })
   const lost: LostRun = { requestId: '7', error: 'the server a was lost', steps: steps.map(record) }
-  runner.start({ id: '8', process, input, lost }, 'token')
+  runner.start({ id: '8', input, lost }, process, 'token')
   // Asked for while it runs, which stops no undo.
   runner.cancel('8')
   await runner.drain()

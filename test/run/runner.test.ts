@@ -43,7 +43,7 @@ t.test('what is claimed after the server gave up is not started', async t => {
   let started = 0
   const process = defineProcess({ name: 'p', steps: [call('one', () => void started++)] })
   runner.abandonAll(new ClusterError('CW_NODE_LOST', 'given up'))
-  runner.start({ id: '1', process, input: {} }, 'token')
+  runner.start({ id: '1', input: {} }, process, 'token')
   await runner.drain()
   t.equal(started, 0)
   t.equal(runner.activeCount, 0)
@@ -54,7 +54,7 @@ t.test('what is claimed takes its slot at once, and begins with the next turn', 
   const { runner, finished } = makeRunner(t)
   let started = 0
   const process = defineProcess({ name: 'p', steps: [call('one', () => void started++)] })
-  runner.start({ id: '1', process, input: {} }, 'token')
+  runner.start({ id: '1', input: {} }, process, 'token')
   await Promise.resolve()
   t.equal(runner.freeSlots, 1)
   t.equal(started, 0, 'the next claim goes first')
@@ -75,7 +75,7 @@ t.test('a record that cannot be written keeps no undo from running', async t => 
       }),
     ],
   })
-  runner.start({ id: '1', process, input: {} }, 'token')
+  runner.start({ id: '1', input: {} }, process, 'token')
   await runner.drain()
   t.same(undone, ['one'])
   t.same(finished, [{ id: '1', outcome: 'failed' }])
@@ -85,7 +85,7 @@ t.test('a record that cannot be written keeps no undo from running', async t => 
 t.test('an ending that is refused for good becomes a failure', async t => {
   const { runner, finished, lastSteps, written, troubles } = makeRunner(t)
   const process = defineProcess({ name: 'p', steps: [call('one', () => 'refuse me')] })
-  runner.start({ id: '1', process, input: {} }, 'token')
+  runner.start({ id: '1', input: {} }, process, 'token')
   await runner.drain()
   t.same(finished, [{ id: '1', outcome: 'failed' }])
   t.ok(troubles.includes('this result is refused'))
@@ -101,7 +101,7 @@ t.test(
       name: 'p',
       steps: [call('one', () => 1), call('two', () => 2)],
     })
-    runner.start({ id: '1', process, input: {} }, 'token')
+    runner.start({ id: '1', input: {} }, process, 'token')
     await runner.drain()
     t.same(written, ['one'])
     t.same(lastSteps, ['two'])
@@ -120,7 +120,7 @@ t.test('the run has a folder only when a step asks for it, and leaves none', asy
       }),
     ],
   })
-  runner.start({ id: '1', process, input: {} }, 'token')
+  runner.start({ id: '1', input: {} }, process, 'token')
   await runner.drain()
   t.match(finished, [{ outcome: 'succeeded' }])
   // On a slow machine the step is shown as running, which cannot be written here.

@@ -39,16 +39,16 @@ for (const [what, about] of Object.entries(others))
   t.test(`${what} begins when it is durable that it does`, async t => {
     const { journal, written, makeDurable } = openJournal()
     let hasBegun = false
-    const beginning = Promise.resolve(journal.begin({ ...place, ...about })).then(end => {
+    const beginning = Promise.resolve(journal.begin({ ...place, ...about })).then(begun => {
       hasBegun = true
-      return end
+      return begun
     })
     await new Promise(setImmediate)
     t.equal(hasBegun, false)
     t.match(written, [{ ...about, name: 'one', state: 'running', startedMs: 5, finishedMs: null }])
     makeDurable()
-    const end = await beginning
-    await end({ state: 'succeeded' })
+    const step = await beginning
+    await step.end({ state: 'succeeded' })
     t.match(written, [{ state: 'running' }, { ...about, state: 'succeeded', finishedMs: 5 }])
   })
 
@@ -56,8 +56,8 @@ t.test(
   'any other step begins at once, and the record of a quick one is held for the ending',
   async t => {
     const { journal, written } = openJournal()
-    const end = await journal.begin(place)
-    await end({ state: 'succeeded' })
+    const step = await journal.begin(place)
+    await step.end({ state: 'succeeded' })
     t.same(written, [])
     t.match(journal.takeHeld(), { name: 'one', state: 'succeeded', startedMs: 5, finishedMs: 5 })
     t.equal(journal.takeHeld(), undefined)
@@ -66,31 +66,29 @@ t.test(
 
 t.test('what is held is durable before the next step begins, and written once', async t => {
   const { journal, written, makeDurable } = openJournal()
-  const end = await journal.begin(place)
-  await end({ state: 'succeeded' })
+  const step = await journal.begin(place)
+  await step.end({ state: 'succeeded' })
   let hasBegun = false
   const beginning = Promise.resolve(journal.begin({ ...place, position: 1, name: 'two' })).then(
-    endOfNext => {
+    next => {
       hasBegun = true
-      return endOfNext
+      return next
     },
   )
   await new Promise(setImmediate)
   t.match(written, [{ name: 'one', state: 'succeeded' }])
   t.equal(hasBegun, false)
   makeDurable()
-  await (
-    await beginning
-  )({ state: 'succeeded' })
+  await (await beginning).end({ state: 'succeeded' })
   t.match(journal.takeHeld(), { name: 'two' })
   t.equal(written.length, 1)
 })
 
 t.test('what is held is written before a step is skipped', async t => {
   const { journal, written, makeDurable } = openJournal()
-  const end = await journal.begin(place)
+  const step = await journal.begin(place)
   makeDurable()
-  await end({ state: 'failed' })
+  await step.end({ state: 'failed' })
   await journal.skip({ ...place, position: 1, name: 'two' })
   t.match(written, [
     { name: 'one', state: 'failed' },
@@ -102,9 +100,10 @@ t.test('what is held is written before a step is skipped', async t => {
 t.test('the end of a step that was seen running is written, and not held', async t => {
   const { journal, written, makeDurable } = openJournal()
   makeDurable()
-  const end = await journal.begin(place)
+  const step = await journal.begin(place)
+  step.goesOn()
   await until(async () => written.length === 1)
-  await end({ state: 'succeeded' })
+  await step.end({ state: 'succeeded' })
   t.match(written, [{ state: 'running' }, { state: 'succeeded' }])
   t.equal(journal.takeHeld(), undefined)
 })

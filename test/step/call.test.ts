@@ -3,7 +3,7 @@ import t from 'tap'
 import { ClusterError } from '../../lib/errors.ts'
 import { call } from '../../lib/step/call.ts'
 import type { StepContext } from '../../lib/step/step.ts'
-import { makeRun } from './step-run.ts'
+import { makeRun, perform } from './step-run.ts'
 
 const cancelled = new ClusterError('CW_CANCELLED', 'the request was cancelled')
 
@@ -13,7 +13,7 @@ t.test('a function receives the context and its result is the step’s', async t
     context.log(`request ${context.requestId}`)
     return { twice: 2 * context.input.n, token: context.token }
   })
-  t.strictSame(await step.perform(run), { twice: 40, token: 'token-1' })
+  t.strictSame(await perform(step, run), { twice: 40, token: 'token-1' })
   t.equal(run.sink.textOf('log'), 'request 1\n')
   t.match(
     { ...step, name: step.name },
@@ -22,7 +22,10 @@ t.test('a function receives the context and its result is the step’s', async t
 })
 
 t.test('a function sees nothing of the server’s side of the run', async t => {
-  const keys = await call('a', context => Object.keys(context)).perform(makeRun(t))
+  const keys = await perform(
+    call('a', context => Object.keys(context)),
+    makeRun(t),
+  )
   t.notOk(keys.includes('sink') || keys.includes('environment') || keys.includes('killGraceMs'))
 })
 
@@ -31,7 +34,7 @@ t.test('whatever is thrown becomes an error that can be stored', async t => {
     const step = call('a', () => {
       throw thrown
     })
-    const failure = await step.perform(makeRun(t)).then(
+    const failure = await perform(step, makeRun(t)).then(
       () => t.fail('it succeeded'),
       error => error,
     )
@@ -48,9 +51,15 @@ t.test('whatever is thrown becomes an error that can be stored', async t => {
   const cycle: Record<string, unknown> = {}
   cycle['self'] = cycle
   await fails(cycle, 'a value that is not an Error was thrown: object')
-  await t.rejects(call('a', async () => Promise.reject(new Error('later'))).perform(makeRun(t)), {
-    message: "function 'a' failed: later",
-  })
+  await t.rejects(
+    perform(
+      call('a', async () => Promise.reject(new Error('later'))),
+      makeRun(t),
+    ),
+    {
+      message: "function 'a' failed: later",
+    },
+  )
 })
 
 const throwing = (error: unknown) =>
@@ -60,16 +69,11 @@ const throwing = (error: unknown) =>
 
 t.test('an error of ours passes as it is, unless it would be taken for one of the run', async t => {
   const own = new ClusterError('CW_UNKNOWN_PROCESS', 'no such process', { field: 'process' })
-  t.equal(
-    await throwing(own)
-      .perform(makeRun(t))
-      .catch((error: unknown) => error),
-    own,
-  )
+  t.equal(await perform(throwing(own), makeRun(t)).catch((error: unknown) => error), own)
   // Of another request, which the function may have enqueued or waited for.
   for (const code of ['CW_INPUT_INVALID', 'CW_CANCELLED', 'CW_STOPPED'] as const) {
     const foreign = new ClusterError(code, 'of another request')
-    await t.rejects(throwing(foreign).perform(makeRun(t, {})), {
+    await t.rejects(perform(throwing(foreign), makeRun(t, {})), {
       code: 'CW_STEP_FAILED',
       message: /of another request/,
       cause: foreign,
@@ -83,7 +87,7 @@ t.test('at its timeout a function is asked to stop', async t => {
   const step = call('wait', ({ signal }) => settleOnAbort(signal, () => (reason = signal.reason)), {
     timeout: 50,
   })
-  const failure = await step.perform(run).catch((error: unknown) => error)
+  const failure = await perform(step, run).catch((error: unknown) => error)
   t.match(failure, {
     code: 'CW_STEP_TIMEOUT',
     message: "function 'wait' ran longer than its timeout of 50ms and was stopped",
@@ -101,7 +105,7 @@ t.test('a cancelled function is asked to stop, and how it then ends does not mat
       await settleOnAbort(context.signal)
       if (end === 'reject') throw new Error('interrupted')
     })
-    const result = step.perform(run)
+    const result = perform(step, run)
     await run.sink.printed(/ready/, 'log')
     controller.abort(cancelled)
     t.equal(await result.catch((error: unknown) => error), cancelled, end)
@@ -111,9 +115,15 @@ t.test('a cancelled function is asked to stop, and how it then ends does not mat
 t.test('a function that does not stop is left behind, and may still reject', async t => {
   const run = makeRun(t, { killGraceMs: 50 })
   const { promise, reject } = Promise.withResolvers<void>()
-  await t.rejects(call('deaf', () => promise, { timeout: 20 }).perform(run), {
-    code: 'CW_STEP_TIMEOUT',
-  })
+  await t.rejects(
+    perform(
+      call('deaf', () => promise, { timeout: 20 }),
+      run,
+    ),
+    {
+      code: 'CW_STEP_TIMEOUT',
+    },
+  )
   t.equal(
     run.sink.textOf('system'),
     "[function 'deaf' did not end when it was stopped, and is left behind]\n",
@@ -125,16 +135,22 @@ t.test('a function that does not stop is left behind, and may still reject', asy
 t.test(
   'a function that blocks the event loop beyond its timeout is noticed afterwards',
   async t => {
-    await t.rejects(call('block', block, { timeout: 20 }).perform(makeRun(t)), {
+    await t.rejects(perform(call('block', block, { timeout: 20 }), makeRun(t)), {
       code: 'CW_STEP_TIMEOUT',
     })
-    t.equal(await call('block', block, { timeout: '1m' }).perform(makeRun(t)), 'done')
+    t.equal(await perform(call('block', block, { timeout: '1m' }), makeRun(t)), 'done')
   },
 )
 
 t.test('a run that is over already calls nothing', async t => {
   const run = makeRun(t, { signal: AbortSignal.abort(cancelled) })
-  await t.rejects(call('a', () => t.fail('it was called')).perform(run), cancelled)
+  await t.rejects(
+    perform(
+      call('a', () => t.fail('it was called')),
+      run,
+    ),
+    cancelled,
+  )
 })
 
 t.test('many functions in a row leave nothing on the run’s signal', async t => {
@@ -151,7 +167,10 @@ t.test('many functions in a row leave nothing on the run’s signal', async t =>
     remove(...args)
   }
   for (let i = 0; i < 20; i++)
-    await call('a', () => i, { timeout: '1h' }).perform(makeRun(t, { signal }))
+    await perform(
+      call('a', () => i, { timeout: '1h' }),
+      makeRun(t, { signal }),
+    )
   t.equal(listeners, 0)
 })
 

@@ -5,7 +5,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import { command } from '../../lib/step/command.ts'
-import { makeRun } from './step-run.ts'
+import { makeRun, perform } from './step-run.ts'
 
 const { execPath } = process
 
@@ -33,7 +33,7 @@ t.test(
       '\u001b[31mred\u001b[0m\r50%\r100%\u001b]8;;http://x\u0007link\u001b]8;;\u0007\uFEFF'
     const utf16 = [...Buffer.from('é!', 'utf16le')]
     const pieces = [0xff, 0xfe, 0x00, ...utf16, 0xc3, 0x28, ...Buffer.from(escapes), 0xe2, 0x98]
-    await command('a', { run: writing([1, pieces]) }).perform(run)
+    await perform(command('a', { run: writing([1, pieces]) }), run)
     const text = run.sink.textOf('stdout')
     t.equal(text, `\uFFFD\uFFFD\u2400\uFFFD\u2400!\u2400\uFFFD(${escapes}\uFFFD`)
   },
@@ -45,7 +45,7 @@ t.test('a character that is split between two writes stays whole', async t => {
   const shell = bytes
     .map(byte => `printf '\\${byte.toString(8).padStart(3, '0')}'; echo x >&2`)
     .join('\n')
-  await command('a', { shell }).perform(run)
+  await perform(command('a', { shell }), run)
   t.equal(run.sink.textOf('stdout'), '☃𝄞')
   t.equal(run.sink.textOf('stderr'), 'x\n'.repeat(bytes.length))
 })
@@ -64,7 +64,7 @@ t.test('both outputs are written one at a time, in the order in which they arriv
   const run = makeRun(t, { write })
   const folder = await run.workFolder()
   const shell = `echo a; ${untilSeen('a')}; echo b >&2; ${untilSeen('b')}; echo c; ${untilSeen('c')}; echo d >&2`
-  await command('a', { shell }).perform(run)
+  await perform(command('a', { shell }), run)
   t.strictSame(order, ['stdout: a\n', 'stderr: b\n', 'stdout: c\n', 'stderr: d\n'])
   t.equal(most, 1)
 })
@@ -87,7 +87,7 @@ t.test('a program waits while the log is full, and a line of 1 GB needs no memor
     memory.push(process.memoryUsage())
   }
   const shell = `tr '\\0' x < /dev/zero | head -c ${size}`
-  await command('a', { shell, outputLimit: '2GiB' }).perform(makeRun(t, { write }))
+  await perform(command('a', { shell, outputLimit: '2GiB' }), makeRun(t, { write }))
   t.equal(received, size)
   t.ok(longest <= 65_536, `a piece has at most 64 KiB, the longest had ${longest}`)
   const growthOf = (key: 'heapUsed' | 'external') =>
@@ -99,10 +99,13 @@ t.test('a program waits while the log is full, and a line of 1 GB needs no memor
 
 t.test('output beyond the limit is read and thrown away, and the log says so', async t => {
   const run = makeRun(t)
-  const { stdout } = await command('a', {
-    shell: 'head -c 3000000 /dev/zero | tr "\\0" x; echo; echo end',
-    outputLimit: 1000,
-  }).perform(run)
+  const { stdout } = await perform(
+    command('a', {
+      shell: 'head -c 3000000 /dev/zero | tr "\\0" x; echo; echo end',
+      outputLimit: 1000,
+    }),
+    run,
+  )
   t.equal(run.sink.textOf('stdout'), 'x'.repeat(1000))
   t.equal(
     run.sink.textOf('system'),
@@ -114,12 +117,12 @@ t.test('output beyond the limit is read and thrown away, and the log says so', a
 
 t.test('the limit counts both outputs, and does not cut through a character', async t => {
   const both = makeRun(t)
-  await command('a', { shell: 'printf abcdef; printf ghij >&2', outputLimit: 8 }).perform(both)
+  await perform(command('a', { shell: 'printf abcdef; printf ghij >&2', outputLimit: 8 }), both)
   t.equal((both.sink.textOf('stdout') + both.sink.textOf('stderr')).length, 8)
   t.match(both.sink.textOf('system'), 'kept the first 8 bytes, 2 bytes more')
   const snow = makeRun(t)
   const failing = command('a', { shell: 'printf "ab☃☃"; exit 1', outputLimit: 6 })
-  await t.rejects(failing.perform(snow), {
+  await t.rejects(perform(failing, snow), {
     code: 'CW_STEP_FAILED',
     details: { lastLines: ['ab☃☃'] },
   })
@@ -128,10 +131,10 @@ t.test('the limit counts both outputs, and does not cut through a character', as
 
 t.test('the default limit is 16 MiB, and nothing is said when nothing was cut', async t => {
   const exact = makeRun(t)
-  await printing(2 ** 24).perform(exact)
+  await perform(printing(2 ** 24), exact)
   t.equal(exact.sink.textOf('system'), '')
   const more = makeRun(t)
-  await printing(2 ** 24 + 123).perform(more)
+  await perform(printing(2 ** 24 + 123), more)
   t.equal(
     more.sink.textOf('system'),
     '[output truncated: kept the first 16777216 bytes, 123 bytes more were discarded]\n',
@@ -140,17 +143,20 @@ t.test('the default limit is 16 MiB, and nothing is said when nothing was cut', 
 
 t.test('the result has the last 16 KiB of stdout, in whole characters', async t => {
   const script = "process.stdout.write('a' + '☃'.repeat(10_000) + '\\n')"
-  const { stdout } = await command('a', { run: [execPath, '-e', script] }).perform(makeRun(t))
+  const { stdout } = await perform(command('a', { run: [execPath, '-e', script] }), makeRun(t))
   t.match(stdout, /^☃+$/)
   t.equal(stdout.length, Math.floor((16 * 1024 - 1) / 3))
 })
 
 t.test('a program that closes its outputs at once is waited for', async t => {
   const run = makeRun(t)
-  await command('a', {
-    shell: 'exec >&- 2>&-; for i in 1 2 3 4 5 6 7 8 9; do sh -c /bin/true; done; : > done',
-  }).perform(run)
-  t.equal((await command('a', { run: ['ls'] }).perform(run)).stdout, 'done')
+  await perform(
+    command('a', {
+      shell: 'exec >&- 2>&-; for i in 1 2 3 4 5 6 7 8 9; do sh -c /bin/true; done; : > done',
+    }),
+    run,
+  )
+  t.equal((await perform(command('a', { run: ['ls'] }), run)).stdout, 'done')
 })
 
 t.test('a service that keeps the outputs open does not hold up the step, and lives on', async t => {
@@ -160,7 +166,7 @@ t.test('a service that keeps the outputs open does not hold up the step, and liv
       shell: `setsid sh -c 'echo $$; exec sleep 1000' & sleep 1000 & echo $!; exit ${exitCode}`,
       successCodes: [0],
     })
-    const result = step.perform(run)
+    const result = perform(step, run)
     if (exitCode === 0) await result
     else await t.rejects(result, { code: 'CW_STEP_FAILED', details: { exitCode } })
     const pids = run.sink.textOf('stdout').trim().split('\n').map(Number)

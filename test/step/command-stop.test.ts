@@ -4,7 +4,7 @@ import { performance } from 'node:perf_hooks'
 import t from 'tap'
 import { ClusterError } from '../../lib/errors.ts'
 import { command } from '../../lib/step/command.ts'
-import { makeRun } from './step-run.ts'
+import { makeRun, perform } from './step-run.ts'
 
 const cancelled = new ClusterError('CW_CANCELLED', 'the request was cancelled')
 
@@ -19,19 +19,20 @@ function isAlive(pid: number): boolean {
 
 t.test('a command is stopped at its timeout, and the error says which', async t => {
   const run = makeRun(t)
-  const failure = await command('a', { shell: 'echo begun; exec sleep 1000', timeout: '500ms' })
-    .perform(run)
-    .then(
-      () => t.fail('it succeeded'),
-      error => error,
-    )
+  const failure = await perform(
+    command('a', { shell: 'echo begun; exec sleep 1000', timeout: '500ms' }),
+    run,
+  ).then(
+    () => t.fail('it succeeded'),
+    error => error,
+  )
   t.match(failure, {
     code: 'CW_STEP_TIMEOUT',
     message:
       "command 'echo begun; exec sleep 1000' ran longer than its timeout of 500ms and was stopped",
     details: { lastLines: ['begun'] },
   })
-  await t.rejects(command('a', { run: ['sleep', 1000], timeout: 1000 }).perform(run), {
+  await t.rejects(perform(command('a', { run: ['sleep', 1000], timeout: 1000 }), run), {
     message: "command 'sleep' ran longer than its timeout of 1s and was stopped",
   })
 })
@@ -44,7 +45,7 @@ t.test('a stopped command may clean up first', async t => {
     process.on('SIGTERM', () => process.stdout.write('cleaned\\n', () => process.exit(0)))
     setInterval(() => {}, 1000)
     process.stdout.write('ready\\n')`
-  const result = command('a', { run: [process.execPath, '-e', script] }).perform(run)
+  const result = perform(command('a', { run: [process.execPath, '-e', script] }), run)
   await run.sink.printed(/ready/)
   controller.abort(cancelled)
   await t.rejects(result, cancelled)
@@ -59,7 +60,7 @@ t.test('a polite stop sends one SIGTERM', async t => {
     process.on('SIGTERM', () => process.stdout.write('term\\n'))
     setInterval(() => {}, 1000)
     process.stdout.write('ready\\n')`
-  const result = command('a', { run: [process.execPath, '-e', script] }).perform(run)
+  const result = perform(command('a', { run: [process.execPath, '-e', script] }), run)
   await run.sink.printed(/ready/)
   controller.abort(cancelled)
   await t.rejects(result, cancelled)
@@ -78,7 +79,7 @@ t.test('everything that a command started is gone when it was stopped', async t 
     env -i sh -c 'trap "" TERM; echo pid $$; while :; do /bin/sleep 1000; done' &
     echo pid $$
     while :; do sleep 1000; done`
-  const result = command('a', { shell, env: { STUBBORN: stubborn } }).perform(run)
+  const result = perform(command('a', { shell, env: { STUBBORN: stubborn } }), run)
   await run.sink.printed(/(pid \d+\n[^]*){5}/)
   const pids = [...run.sink.textOf('stdout').matchAll(/pid (\d+)/g)].map(match => Number(match[1]))
   t.equal(pids.length, 5)
@@ -92,7 +93,7 @@ t.test('a child with an environment of its own is stopped, too', async t => {
   const controller = new AbortController()
   const run = makeRun(t, { signal: controller.signal, killGraceMs: 300 })
   const deaf = 'trap "" TERM; echo pid $$; while :; do /bin/sleep 1000; done'
-  const result = command('a', { shell: `env -i sh -c '${deaf}' & exec sleep 1000` }).perform(run)
+  const result = perform(command('a', { shell: `env -i sh -c '${deaf}' & exec sleep 1000` }), run)
   const [, pid] = await run.sink.printed(/pid (\d+)\n/)
   controller.abort(cancelled)
   await t.rejects(result, cancelled)
@@ -107,17 +108,20 @@ t.test('a tree that forks without end is stopped', async t => {
   // Each process starts its successor, in a session of its own, and ends. (Should it get away, it ends
   // with the folder.)
   const hop = 'trap "" TERM PIPE; echo hop >> "$HOPS" || exit; setsid sh -c "$HOP" & echo hop'
-  const result = command('a', { shell: hop, env: { HOP: hop, HOPS: hops } }).perform(run)
+  const result = perform(command('a', { shell: hop, env: { HOP: hop, HOPS: hops } }), run)
   await run.sink.printed(/(hop\n){3}/)
   controller.abort(cancelled)
   await t.rejects(result, cancelled)
   const { size } = statSync(hops)
   // Meanwhile one that got away would hop on.
-  await command('work', { shell: 'for i in 1 2 3 4 5 6 7 8 9; do sh -c /bin/true; done' }).perform({
-    ...run,
-    signal: new AbortController().signal,
-    isStopped: false,
-  })
+  await perform(
+    command('work', { shell: 'for i in 1 2 3 4 5 6 7 8 9; do sh -c /bin/true; done' }),
+    {
+      ...run,
+      signal: new AbortController().signal,
+      isStopped: false,
+    },
+  )
   t.equal(statSync(hops).size, size)
 })
 
@@ -128,7 +132,7 @@ t.test(
     const run = makeRun(t, { signal: controller.signal, killGraceMs: 300 })
     const shell =
       'setsid sh -c "echo pid \\$\\$; while kill -0 $$ 2>/dev/null; do :; done; echo orphan; exec sleep 1000" &'
-    const result = command('a', { shell }).perform(run)
+    const result = perform(command('a', { shell }), run)
     const [, pid] = await run.sink.printed(/pid (\d+)\n[^]*orphan/)
     controller.abort(cancelled)
     await t.rejects(result, cancelled)
@@ -140,20 +144,20 @@ t.test(
   'a command that exits in time succeeds, however long its service keeps the outputs open',
   async t => {
     const step = command('a', { shell: 'sleep 1000 & echo $!', timeout: '700ms' })
-    const { stdout } = await step.perform(makeRun(t))
+    const { stdout } = await perform(step, makeRun(t))
     t.ok(process.kill(Number(stdout), 'SIGKILL'))
   },
 )
 
 t.test('a run that is over already starts nothing', async t => {
   const run = makeRun(t, { signal: AbortSignal.abort(cancelled) })
-  await t.rejects(command('a', { run: ['touch', 'started'] }).perform(run), cancelled)
+  await t.rejects(perform(command('a', { run: ['touch', 'started'] }), run), cancelled)
   t.strictSame(readdirSync(await run.workFolder()), [])
 })
 
 t.test('a reason that is not ours becomes an error of ours', async t => {
   const run = makeRun(t, { signal: AbortSignal.abort('enough') })
-  await t.rejects(command('a', { run: ['true'] }).perform(run), {
+  await t.rejects(perform(command('a', { run: ['true'] }), run), {
     code: 'CW_CANCELLED',
     message: "command 'true' was cancelled",
     cause: 'enough',
@@ -164,14 +168,17 @@ t.test('steps side by side do not stop each other', async t => {
   const controller = new AbortController()
   const one = makeRun(t, { signal: controller.signal, killGraceMs: 300 })
   const other = makeRun(t)
-  const stopped = command('a', { shell: 'echo ready; exec sleep 1000' }).perform(one)
-  const finishing = command('b', {
-    shell: 'echo $$; while [ ! -e go ]; do sleep 0.02; done; echo fine',
-  }).perform(other)
+  const stopped = perform(command('a', { shell: 'echo ready; exec sleep 1000' }), one)
+  const finishing = perform(
+    command('b', {
+      shell: 'echo $$; while [ ! -e go ]; do sleep 0.02; done; echo fine',
+    }),
+    other,
+  )
   await Promise.all([one.sink.printed(/ready/), other.sink.printed(/\d+\n/)])
   controller.abort(cancelled)
   await t.rejects(stopped, cancelled)
-  await command('c', { run: ['touch', 'go'] }).perform(other)
+  await perform(command('c', { run: ['touch', 'go'] }), other)
   t.match(await finishing, { exitCode: 0, stdout: /fine$/ })
 })
 
@@ -182,7 +189,7 @@ t.test(
     const run = makeRun(t, { signal: controller.signal, killGraceMs: 300 })
     const stubborn = `trap "" TERM; echo pid $$; while :; do /bin/sleep 1000; done`
     const shell = `env -i setsid sh -c '${stubborn}' & echo begun; wait`
-    const result = command('a', { shell }).perform(run)
+    const result = perform(command('a', { shell }), run)
     await run.sink.printed(/pid \d+/)
     const pid = Number(/pid (\d+)/.exec(run.sink.textOf('stdout'))?.[1])
     controller.abort(cancelled)

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { array, assert, asyncProperty, string } from 'fast-check'
 import t from 'tap'
 import { command } from '../../lib/step/command.ts'
-import { makeRun } from './step-run.ts'
+import { makeRun, perform } from './step-run.ts'
 
 const { execPath } = process
 
@@ -16,9 +16,12 @@ function explode(): never {
 
 t.test('a command succeeds, its output goes to the log and its end to the next steps', async t => {
   const run = makeRun(t)
-  const result = await command('a', {
-    shell: 'echo one; echo two >&2; printf "three\n\n"',
-  }).perform(run)
+  const result = await perform(
+    command('a', {
+      shell: 'echo one; echo two >&2; printf "three\n\n"',
+    }),
+    run,
+  )
   t.strictSame(result, { exitCode: 0, stdout: 'one\nthree\n' })
   t.equal(run.sink.textOf('stdout'), 'one\nthree\n\n')
   t.equal(run.sink.textOf('stderr'), 'two\n')
@@ -44,7 +47,7 @@ t.test('a program receives its arguments byte for byte', async t => {
           ),
         ],
       })
-      const { stdout } = await step.perform(makeRun(t, { input: args }))
+      const { stdout } = await perform(step, makeRun(t, { input: args }))
       t.strictSame(JSON.parse(stdout), args)
     }),
     {
@@ -62,7 +65,7 @@ t.test('input reaches a shell by the environment, and is never part of the scrip
     shell: 'printf %s "$TEXT"',
     env: { TEXT: c => c.input.text },
   })
-  t.equal((await step.perform(makeRun(t, { input }))).stdout, input.text)
+  t.equal((await perform(step, makeRun(t, { input }))).stdout, input.text)
 })
 
 t.test(
@@ -72,10 +75,13 @@ t.test(
     t.teardown(() => delete process.env['SECRET_OF_THE_SERVER'])
     const run = makeRun(t, { input: { n: 2 }, environment: { PATH: '/usr/bin:/bin', BOTH: 'run' } })
     const variablesOf = async (env: Parameters<typeof command<{ n: number }>>[1]['env'] = {}) => {
-      const { stdout } = await command<{ n: number }>('a', {
-        run: ['/usr/bin/env', '-0'],
-        env,
-      }).perform(run)
+      const { stdout } = await perform(
+        command<{ n: number }>('a', {
+          run: ['/usr/bin/env', '-0'],
+          env,
+        }),
+        run,
+      )
       return stdout
         .split('\u2400')
 
@@ -104,33 +110,33 @@ t.test('no definition can hide its commands from the guardians', async t => {
   const run = makeRun(t, { environment })
   const shell = 'echo $CLUSTER_SERVER_COOKIE'
   const env = { CLUSTER_SERVER_COOKIE: 'mine', CLUSTER_REQUEST_ID: '0' }
-  const { stdout } = await command('a', { shell, env }).perform(run)
+  const { stdout } = await perform(command('a', { shell, env }), run)
   t.equal(stdout, `server/${run.requestId}`)
 })
 
 t.test('a command runs in the work folder, or where it is told to', async t => {
   const run = makeRun(t, { input: { folder: '/' } })
   const folder = realpathSync(await run.workFolder())
-  t.equal((await command('a', { run: ['pwd'] }).perform(run)).stdout, folder)
+  t.equal((await perform(command('a', { run: ['pwd'] }), run)).stdout, folder)
   const step = command<{ folder: string }>('a', { run: ['pwd'], cwd: c => c.input.folder })
-  t.equal((await step.perform(run)).stdout, '/')
+  t.equal((await perform(step, run)).stdout, '/')
 })
 
 t.test('nothing can be read from the input', async t => {
-  t.equal((await command('a', { shell: 'cat; echo end' }).perform(makeRun(t))).stdout, 'end')
+  t.equal((await perform(command('a', { shell: 'cat; echo end' }), makeRun(t))).stdout, 'end')
 })
 
 t.test('other exit codes can mean success', async t => {
   const step = command('a', { shell: 'exit 3', successCodes: [0, 3] })
-  t.strictSame(await step.perform(makeRun(t)), { exitCode: 3, stdout: '' })
+  t.strictSame(await perform(step, makeRun(t)), { exitCode: 3, stdout: '' })
   const other = command('a', { shell: 'exit 0', successCodes: [3] })
-  await t.rejects(other.perform(makeRun(t)), { code: 'CW_STEP_FAILED', details: { exitCode: 0 } })
+  await t.rejects(perform(other, makeRun(t)), { code: 'CW_STEP_FAILED', details: { exitCode: 0 } })
 })
 
 t.test('a failed command says how it ended and what it last printed', async t => {
   const fails = async (shell: string, expected: object) =>
     t.rejects(
-      command('a', { shell }).perform(makeRun(t)),
+      perform(command('a', { shell }), makeRun(t)),
       { code: 'CW_STEP_FAILED', ...expected },
       shell,
     )
@@ -145,9 +151,12 @@ t.test('a failed command says how it ended and what it last printed', async t =>
   await fails('kill -SEGV $$', { details: { signal: 'SIGSEGV' } })
   await fails('kill -9 0', { message: "command 'kill -9 0' was killed by SIGKILL" })
   await fails('false\nexit 4', { message: "command 'false…' exited with code 4" })
-  await t.rejects(command('a', { run: [execPath, '-e', 'process.exit(22)'] }).perform(makeRun(t)), {
-    message: `command '${execPath}' exited with code 22`,
-  })
+  await t.rejects(
+    perform(command('a', { run: [execPath, '-e', 'process.exit(22)'] }), makeRun(t)),
+    {
+      message: `command '${execPath}' exited with code 22`,
+    },
+  )
 })
 
 t.test('the last lines are the last 20 of both outputs, cut, and can be stored', async t => {
@@ -156,12 +165,10 @@ t.test('the last lines are the last 20 of both outputs, cut, and can be stored',
     console.error('x'.repeat(499) + '\u{1D11E}')
     process.stdout.write('NUL \\0 without an end')
     process.exitCode = 1`
-  const failure = await command('a', { run: [execPath, '-e', script] })
-    .perform(makeRun(t))
-    .then(
-      () => t.fail('it succeeded'),
-      error => error,
-    )
+  const failure = await perform(command('a', { run: [execPath, '-e', script] }), makeRun(t)).then(
+    () => t.fail('it succeeded'),
+    error => error,
+  )
   const { lastLines } = failure.details
   t.equal(lastLines.length, 20)
   t.ok(lastLines.includes('line 30'))
@@ -186,7 +193,7 @@ t.test('a command that cannot be started says why', async t => {
   mkdirSync(join(folder, 'folder'))
   const fails = async (options: Parameters<typeof command>[1], message: string | RegExp) =>
     t.rejects(
-      command('a', options).perform(run),
+      perform(command('a', options), run),
       { code: 'CW_STEP_FAILED', message },
       String(message),
     )
@@ -218,7 +225,7 @@ t.test('a command that cannot be started says why', async t => {
 t.test('a script without a first line that names an interpreter is run by the shell', async t => {
   const run = makeRun(t)
   writeFileSync(join(await run.workFolder(), 'plain.sh'), 'echo hello\n', { mode: 0o755 })
-  t.equal((await command('a', { run: ['./plain.sh'] }).perform(run)).stdout, 'hello')
+  t.equal((await perform(command('a', { run: ['./plain.sh'] }), run)).stdout, 'hello')
 })
 
 t.test(
@@ -230,7 +237,7 @@ t.test(
     type Options = Parameters<typeof command<{ bad: string }>>[1]
     const fails = async (options: Options, field: string, message: RegExp) =>
       t.rejects(
-        command<{ bad: string }>('a', options).perform(run),
+        perform(command<{ bad: string }>('a', options), run),
         { code: 'CW_STEP_FAILED', field, message },
         field,
       )
@@ -246,7 +253,7 @@ t.test(
     await fails({ run: touch, env: () => ({ A: '\0' }) }, 'env.A', /without NUL/)
     // @ts-expect-error it must return an object
     await fails({ run: touch, env: () => null }, 'env', /an object of strings, got null/)
-    const { stdout } = await command('a', { run: ['ls', '-A'] }).perform(run)
+    const { stdout } = await perform(command('a', { run: ['ls', '-A'] }), run)
     t.equal(stdout, '', 'nothing was started')
   },
 )
@@ -254,10 +261,10 @@ t.test(
 t.test('a command may remove or lock the folder it runs in', async t => {
   const run = makeRun(t)
   t.match(
-    await command('a', { shell: 'chmod 000 "$PWD"; chmod 700 "$PWD"; rm -r "$PWD"' }).perform(run),
+    await perform(command('a', { shell: 'chmod 000 "$PWD"; chmod 700 "$PWD"; rm -r "$PWD"' }), run),
     { exitCode: 0 },
   )
-  await t.rejects(command('a', { run: ['true'] }).perform(run), {
+  await t.rejects(perform(command('a', { run: ['true'] }), run), {
     message: /^working folder '.*' does not exist$/,
   })
 })

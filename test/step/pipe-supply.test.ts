@@ -5,7 +5,7 @@ import t from 'tap'
 import { ClusterError } from '../../lib/errors.ts'
 import { command } from '../../lib/step/command.ts'
 import { PipeSupply, type Pipe } from '../../lib/step/pipe-supply.ts'
-import { makePipes, makeRun } from './step-run.ts'
+import { makePipes, makeRun, perform } from './step-run.ts'
 
 const closeOnExec = 0o2000000
 
@@ -43,7 +43,7 @@ t.test('a command opens its outputs by their names', async t => {
       echo 3 | tee /dev/stderr
       echo 4 | tee -a /dev/stdout
       echo 5 >> /proc/self/fd/2`
-    await command('a', { run: [shell, '-c', script] }).perform(run)
+    await perform(command('a', { run: [shell, '-c', script] }), run)
     t.equal(run.sink.textOf('stdout'), '1\n3\n4\n4\n', shell)
     t.equal(run.sink.textOf('stderr'), '2\n3\n5\n', shell)
   }
@@ -56,7 +56,7 @@ t.test(
     const run = makeRun(t)
     const script = 'echo out > /dev/stdout; echo err > /dev/stderr'
     const become = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'] as const
-    await command('a', { run: [...become, 'sh', '-c', script], cwd: '/' }).perform(run)
+    await perform(command('a', { run: [...become, 'sh', '-c', script], cwd: '/' }), run)
     t.equal(run.sink.textOf('stdout'), 'out\n')
     t.equal(run.sink.textOf('stderr'), 'err\n')
   },
@@ -65,30 +65,36 @@ t.test(
 t.test('a command gets no other descriptor of ours', async t => {
   const run = makeRun(t)
   const waits = command('a', { shell: 'echo ready; until [ -e go ]; do sleep 0.01; done' })
-  const finished = waits.perform(run)
+  const finished = perform(waits, run)
   await run.sink.printed(/ready/)
-  const { stdout } = await command('b', { run: ['ls', '/proc/self/fd'] }).perform(run)
+  const { stdout } = await perform(command('b', { run: ['ls', '/proc/self/fd'] }), run)
   const fds = stdout.split('\n').filter(fd => Number(fd) > 2 && !inherited.includes(fd))
   t.equal(fds.length, 1, `only the folder that ls reads, got ${fds.join(' ')}`)
-  await command('c', { run: ['touch', 'go'] }).perform(run)
+  await perform(command('c', { run: ['touch', 'go'] }), run)
   await finished
 })
 
 t.test('a process that writes when nobody reads any more is told', async t => {
   const run = makeRun(t)
-  await command('a', {
-    shell: `sh -c 'trap "" PIPE; while echo x; do :; done 2> /dev/null; : > told' &`,
-  }).perform(run)
-  const { exitCode } = await command('b', {
-    shell: 'until [ -e told ]; do sleep 0.01; done',
-  }).perform(run)
+  await perform(
+    command('a', {
+      shell: `sh -c 'trap "" PIPE; while echo x; do :; done 2> /dev/null; : > told' &`,
+    }),
+    run,
+  )
+  const { exitCode } = await perform(
+    command('b', {
+      shell: 'until [ -e told ]; do sleep 0.01; done',
+    }),
+    run,
+  )
   t.equal(exitCode, 0)
 })
 
 t.test('steps leave no descriptor and no file behind, however they end', async t => {
   const folder = t.testdir()
   // What Node opens once and keeps is open after this.
-  await command('first', { run: ['true'] }).perform(makeRun(t, { pipes: makePipes(t) }))
+  await perform(command('first', { run: ['true'] }), makeRun(t, { pipes: makePipes(t) }))
   const before = openFds()
   const pipes = makePipes(t, [folder])
   const run = makeRun(t, { pipes })
@@ -98,9 +104,9 @@ t.test('steps leave no descriptor and no file behind, however they end', async t
   const fails = command('b', { run: ['/no/such/program'] })
   const keeps = command('c', { shell: 'sleep 1000 & echo $!' })
   const one = async (index: number) => {
-    if (index % 4 > 0) return prints.perform(run)
-    if (index % 8 > 0) return t.rejects(fails.perform(run), { code: 'CW_STEP_FAILED' })
-    return t.rejects(prints.perform(stopped), { code: 'CW_CANCELLED' })
+    if (index % 4 > 0) return perform(prints, run)
+    if (index % 8 > 0) return t.rejects(perform(fails, run), { code: 'CW_STEP_FAILED' })
+    return t.rejects(perform(prints, stopped), { code: 'CW_CANCELLED' })
   }
   let next = 0
   const lane = async () => {
@@ -109,7 +115,7 @@ t.test('steps leave no descriptor and no file behind, however they end', async t
   await Promise.all(Array.from({ length: 8 }, lane))
   t.equal(run.sink.textOf('stdout'), '1\n'.repeat(150))
   t.equal(run.sink.textOf('stderr'), '2\n'.repeat(150))
-  t.ok(process.kill(Number((await keeps.perform(run)).stdout), 'SIGKILL'))
+  t.ok(process.kill(Number((await perform(keeps, run)).stdout), 'SIGKILL'))
   await pipes.close()
   t.strictSame(openFds(), before)
   t.strictSame(readdirSync(folder), [])
@@ -118,7 +124,7 @@ t.test('steps leave no descriptor and no file behind, however they end', async t
 t.test('what is stopped while its pipes are made is not started', async t => {
   const controller = new AbortController()
   const run = makeRun(t, { signal: controller.signal })
-  const result = command('a', { run: ['touch', 'started'] }).perform(run)
+  const result = perform(command('a', { run: ['touch', 'started'] }), run)
   await nextTurn()
   controller.abort(new ClusterError('CW_CANCELLED', 'enough'))
   await t.rejects(result, { code: 'CW_CANCELLED' })
@@ -128,11 +134,11 @@ t.test('what is stopped while its pipes are made is not started', async t => {
 t.test('pipes that no program got are closed at once', async t => {
   const run = makeRun(t)
   const step = command('a', { run: ['true'] })
-  await step.perform(run)
+  await perform(step, run)
   const before = openFds().length
   const reason = new ClusterError('CW_CANCELLED', 'enough')
   await t.rejects(
-    step.perform({ ...run, signal: AbortSignal.abort(reason), isStopped: true }),
+    perform(step, { ...run, signal: AbortSignal.abort(reason), isStopped: true }),
     reason,
   )
   t.equal(openFds().length, before - 4, 'both ends of both pipes')
@@ -170,7 +176,7 @@ t.test('without a place for pipes commands run as well, and it is told once', as
   const run = makeRun(t, { pipes })
   rmSync(folder, { recursive: true })
   for (const word of ['one', 'two'])
-    await command('a', { shell: `echo ${word}; echo ${word} >&2`, cwd: '/' }).perform(run)
+    await perform(command('a', { shell: `echo ${word}; echo ${word} >&2`, cwd: '/' }), run)
   t.equal(run.sink.textOf('stdout'), 'one\ntwo\n')
   t.equal(run.sink.textOf('stderr'), 'one\ntwo\n')
   t.equal(failures.length, 1)

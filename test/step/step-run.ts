@@ -1,7 +1,7 @@
 import type { Test } from 'tap'
 import type { LogSink, LogStream } from '../../lib/base/log-sink.ts'
 import { PipeSupply } from '../../lib/step/pipe-supply.ts'
-import type { StepRun } from '../../lib/step/step.ts'
+import type { Step, StepRun } from '../../lib/step/step.ts'
 import { noArtifacts } from '../support/no-artifacts.ts'
 
 /** A sink that remembers, and tells when something was printed. */
@@ -100,4 +100,12 @@ export function makePipes(t: Test, places?: readonly string[]): PipeSupply {
   const pipes = new PipeSupply({ ...(places && { places }), onFailure })
   t.teardown(() => pipes.close())
   return pipes
+}
+
+/** Does a step as a run does; what it throws at once is a rejection, too. */
+export async function perform<Input, Output>(
+  step: Step<Input, Output>,
+  run: StepRun<Input>,
+): Promise<Output> {
+  return step.perform(run)
 }

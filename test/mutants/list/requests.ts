@@ -143,7 +143,7 @@ export const requestMutants: readonly Mutant[] = [
     story: 'the database refuses the result, and the request stays running for good',
     seen: ['hatchet-dev/hatchet#2023', 'kestra-io/kestra#10326'],
     file: 'lib/run/runner.ts',
-    find: 'run.throwIfOver()\n      run.tellTrouble(error)',
+    find: 'run.throwIfOver()\n    run.tellTrouble(error)',
     replace: 'if (run) throw error',
     test: 'test/run/runner.test.ts',
     subtest: 'an ending that is refused for good becomes a failure',
