@@ -1,8 +1,8 @@
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
+import { generate } from 'selfsigned'
 import type { Test } from 'tap'
 
 export interface Certificate {
@@ -13,16 +13,19 @@ export interface Certificate {
 }
 
 /** A certificate for the loopback that signs itself. */
-export function makeCertificate(t: Test): Certificate {
-  const folder = mkdtempSync(join(tmpdir(), 'cluster-certificate-'))
-  t.teardown(() => rmSync(folder, { recursive: true }))
-  const key = join(folder, 'key.pem')
+export async function makeCertificate(t: Test): Promise<Certificate> {
+  const folder = await mkdtemp(join(tmpdir(), 'cluster-certificate-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  const { private: key, cert } = await generate([{ name: 'commonName', value: 'loopback' }], {
+    keyType: 'ec',
+    extensions: [
+      { name: 'basicConstraints', cA: true },
+      { name: 'subjectAltName', altNames: [{ type: 7, ip: '127.0.0.1' }] },
+    ],
+  })
   const file = join(folder, 'cert.pem')
-  const order = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1
-    -subj /CN=loopback -addext subjectAltName=IP:127.0.0.1`
-  const args = [...order.split(/\s+/), '-keyout', key, '-out', file]
-  execFileSync('openssl', args, { stdio: 'ignore' })
-  return { key: readFileSync(key, 'utf8'), cert: readFileSync(file, 'utf8'), file }
+  await writeFile(file, cert)
+  return { key, cert, file }
 }
 
 /** Until the test ends, this process trusts it. */

@@ -64,7 +64,7 @@ function gitBackend(root: string): Answer {
 }
 
 t.test('git over https, with a token that only its own server sees', async t => {
-  const certificate = makeCertificate(t)
+  const certificate = await makeCertificate(t)
   const root = await makeRepository(t)
   const server = await openWebServer(t, gitBackend(root), certificate)
   const trust = { GIT_SSL_CAINFO: certificate.file }

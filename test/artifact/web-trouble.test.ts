@@ -17,7 +17,7 @@ function urlSource(url: string) {
 }
 
 t.test('a redirect over TLS: elsewhere without credentials, and never to http', async t => {
-  const certificate = makeCertificate(t)
+  const certificate = await makeCertificate(t)
   trust(t, certificate)
   const plain = await openWebServer(t, (_request, response) => void response.end('plain'))
   const elsewhere = await openWebServer(
@@ -56,7 +56,7 @@ t.test('a redirect over TLS: elsewhere without credentials, and never to http', 
 t.test(
   'a certificate that nobody has signed is refused, and the sentence names the host',
   async t => {
-    const certificate = makeCertificate(t)
+    const certificate = await makeCertificate(t)
     const server = await openWebServer(t, (_request, response) => void response.end(), certificate)
     const { names } = openSource(t, urlSource(server.url), secrets)
     const { host } = new URL(server.url)
