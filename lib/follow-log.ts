@@ -7,7 +7,7 @@ import { findFinished } from './db/status.ts'
 export type LogEntry = StoredLogPiece
 
 /** How many pieces one read gives, and how long to wait when there were none, in milliseconds. */
-const pageSize = 100
+const pageSize = 32
 const pauseMs = 200
 
 /** Reads a log from its start to its end; with `follow`, until the request has finished. */

@@ -5,6 +5,10 @@ export interface BatcherOptions<Item, Answer> {
   write: (items: readonly Item[]) => Promise<readonly Answer[]>
   /** How many items one write takes at the most. */
   largest: number
+  /** How much the items of one write may have together, unless a single one has more. Defaults to any. */
+  mostTogether?: number
+  /** How much an item has. Defaults to nothing. */
+  sizeOf?: (item: Item) => number
   /**
    * How many writes may be under way at the same time; another one begins beside the first only with as many items as one
    * takes. Defaults to one, which keeps the order of the items.
@@ -67,8 +71,21 @@ export class Batcher<Item, Answer> {
 
   async #writeAll(): Promise<void> {
     this.#writing++
-    while (this.#isMyTurn()) await this.#writeBatch(this.#waiting.splice(0, this.#options.largest))
+    while (this.#isMyTurn()) await this.#writeBatch(this.#waiting.splice(0, this.#countFitting()))
     this.#writing--
+  }
+
+  #countFitting(): number {
+    const { largest, mostTogether = Infinity, sizeOf } = this.#options
+    if (!sizeOf) return largest
+    let size = 0
+    let count = 0
+    for (const { item } of this.#waiting.slice(0, largest)) {
+      size += sizeOf(item)
+      if (count > 0 && size > mostTogether) break
+      count++
+    }
+    return count
   }
 
   /** What is less than a full batch is left to the last write that is under way. */

@@ -1,4 +1,4 @@
-import type { LogStream } from './log-sink.ts'
+import type { LogStream, LogText } from './log-sink.ts'
 
 // What a run tells the database: the words that both of them use.
 
@@ -76,5 +76,8 @@ export interface LogPiece {
   readonly seq: number
   readonly step: string | null
   readonly stream: LogStream
-  readonly text: string
+  /** Its text, in parts that follow each other. */
+  readonly parts: readonly LogText[]
+  /** How many bytes they have, or for texts that are no bytes yet, characters. */
+  readonly size: number
 }

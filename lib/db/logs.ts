@@ -3,8 +3,9 @@ import type { Database } from './database.ts'
 import { textArray } from './text-array.ts'
 
 /** A piece as it was stored. */
-export interface StoredLogPiece extends Omit<LogPiece, 'requestId'> {
+export interface StoredLogPiece extends Omit<LogPiece, 'requestId' | 'parts' | 'size'> {
   readonly at: Date
+  readonly text: string
 }
 
 /** Appends pieces of any number of requests. Repeating it changes nothing. Only the request's own server writes its log. */
@@ -20,7 +21,7 @@ export async function appendLog(db: Database, pieces: readonly LogPiece[]): Prom
       pieces.map(piece => piece.seq),
       pieces.map(piece => piece.step),
       pieces.map(piece => piece.stream),
-      textArray(pieces.map(piece => piece.text)),
+      textArray(pieces.map(piece => piece.parts)),
     ],
   })
 }

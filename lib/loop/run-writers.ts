@@ -9,8 +9,9 @@ import { isTransient } from '../db/translate-error.ts'
 /** How many items one statement writes at the most. */
 const largestBatch = 1000
 
-/** Pieces of logs are larger. */
+/** Pieces of logs are larger: so many, and so many bytes. */
 const mostPieces = 500
+const mostLogBytes = 1024 * 1024
 
 /** What all runs of an incarnation write, collected to few statements; each keeps the order of its items. */
 export interface RunWriters {
@@ -55,6 +56,8 @@ export function openRunWriters(options: RunWritersOptions): RunWriters {
   const pieces = new Batcher<LogPiece, void>({
     ...plan,
     largest: mostPieces,
+    mostTogether: mostLogBytes,
+    sizeOf: piece => piece.size,
     async write(batch) {
       await appendLog(db, batch)
       return []

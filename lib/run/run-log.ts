@@ -1,14 +1,28 @@
-import type { LogSink, LogStream } from '../base/log-sink.ts'
+import type { LogSink, LogStream, LogText } from '../base/log-sink.ts'
 import type { LogPiece } from '../base/record.ts'
 
 /** How long a piece waits for more text before it is written, in milliseconds. */
 const lingerMs = 25
 
-/** A piece of this many characters is written at once. */
-const largestPiece = 64 * 1024
+/** A piece of this many bytes is written at once. */
+const largestPiece = 256 * 1024
 
-/** Whoever writes waits when so many characters of the run are not in the database yet. */
-const mostUnwritten = 1024 * 1024
+/** Whoever writes waits when so many bytes of the run are not in the database yet: enough for a statement and the next one. */
+const mostUnwritten = 2 * 1024 * 1024
+
+/** Who writes. */
+interface Origin {
+  readonly step: string | null
+  readonly stream: LogStream
+}
+
+/** A piece that text is still added to. */
+interface OpenPiece extends Origin {
+  readonly parts: LogText[]
+  size: number
+  /** Whom to tell that the text is stored. */
+  readonly stored: (() => void)[]
+}
 
 /**
  * The log of one run. Text of one step and stream that comes in quick succession is written as one piece;
@@ -19,7 +33,7 @@ export class RunLog {
   readonly #append: (piece: LogPiece) => Promise<void>
   readonly #onError: (error: unknown) => void
   #seq = 0
-  #open: { step: string | null; stream: LogStream; parts: string[]; length: number } | undefined
+  #open: OpenPiece | undefined
   #timer: NodeJS.Timeout | undefined
   #unwritten = 0
   /** Most runs write nothing. */
@@ -38,7 +52,7 @@ export class RunLog {
 
   /** Where a step writes. */
   sinkOf(step: string | null): LogSink {
-    return { write: (stream, text) => this.#write(step, stream, text) }
+    return { write: (stream, text, onStored) => this.#write({ step, stream }, text, onStored) }
   }
 
   /** Resolves when all that was written so far is in the database. */
@@ -47,14 +61,16 @@ export class RunLog {
     if (this.#writes) await Promise.all(this.#writes)
   }
 
-  async #write(step: string | null, stream: LogStream, text: string): Promise<void> {
-    if (text === '') return
+  async #write(from: Origin, text: LogText, onStored?: () => void): Promise<void> {
+    if (text.length === 0) return
+    const { step, stream } = from
     if (this.#open && (this.#open.step !== step || this.#open.stream !== stream)) this.#seal()
-    this.#open ??= { step, stream, parts: [], length: 0 }
+    this.#open ??= { step, stream, parts: [], size: 0, stored: [] }
     this.#open.parts.push(text)
-    this.#open.length += text.length
+    if (onStored) this.#open.stored.push(onStored)
+    this.#open.size += text.length
     this.#unwritten += text.length
-    if (this.#open.length >= largestPiece) this.#seal()
+    if (this.#open.size >= largestPiece) this.#seal()
     else this.#timer ??= setTimeout(() => this.#seal(), lingerMs)
     while (this.#unwritten > mostUnwritten && this.#writes && this.#writes.size > 0)
       await Promise.race(this.#writes)
@@ -66,20 +82,15 @@ export class RunLog {
     const open = this.#open
     if (!open) return
     this.#open = undefined
-    const { step, stream } = open
-    const piece = {
-      requestId: this.#requestId,
-      seq: ++this.#seq,
-      step,
-      stream,
-      text: open.parts.join(''),
-    }
+    const { stored, ...rest } = open
+    const piece = { requestId: this.#requestId, seq: ++this.#seq, ...rest }
     const writes = (this.#writes ??= new Set())
     const write: Promise<void> = this.#append(piece)
       .catch(this.#onError)
       .finally(() => {
-        this.#unwritten -= open.length
+        this.#unwritten -= open.size
         writes.delete(write)
+        for (const tell of stored) tell()
       })
     writes.add(write)
   }

@@ -1,9 +1,15 @@
 import { Readable } from 'node:stream'
+import type { PipeOutput } from './read-pipe.ts'
+
+/** What a program prints; a pipe of ours, or one of Node's. */
+export type ProgramOutput = Readable & Partial<Pick<PipeOutput, 'giveBack'>>
 
 export interface OutputChunk {
   readonly stream: 'stdout' | 'stderr'
   /** At most 64 KiB: what one read of the operating system gave. */
-  readonly bytes: Uint8Array
+  readonly bytes: Buffer
+  /** Nobody needs the bytes any more: others may take their place. */
+  readonly giveBack: () => void
 }
 
 /** The two outputs of a program as one sequence, in the order in which the pieces arrived. */
@@ -21,7 +27,7 @@ const heldWhileRunning = 256 * 1024
 /** More than the operating system's buffers and ours hold: what an ended program wrote is never lost. */
 const heldAfterExit = 1024 * 1024
 
-export function mergeOutputs(stdout: Readable, stderr: Readable): MergedOutputs {
+export function mergeOutputs(stdout: ProgramOutput, stderr: ProgramOutput): MergedOutputs {
   const sources = [stdout, stderr]
   const merged = new Readable({ objectMode: true, read() {} })
   let held = 0
@@ -32,16 +38,18 @@ export function mergeOutputs(stdout: Readable, stderr: Readable): MergedOutputs 
       if (held < room) source.resume()
       else source.pause()
   }
-  const take = (stream: OutputChunk['stream']) => (bytes: Uint8Array) => {
-    held += bytes.length
-    merged.push({ stream, bytes })
-    balance()
+  const take = (stream: OutputChunk['stream'], source: ProgramOutput) => {
+    source.on('data', (bytes: Buffer) => {
+      held += bytes.length
+      merged.push({ stream, bytes, giveBack: () => source.giveBack?.(bytes) })
+      balance()
+    })
   }
   const close = () => {
     for (const source of sources) source.destroy()
   }
-  stdout.on('data', take('stdout'))
-  stderr.on('data', take('stderr'))
+  take('stdout', stdout)
+  take('stderr', stderr)
   // A failed read ends the stream, and 'close' tells us; without a listener it would end the server.
   for (const source of sources) source.on('error', () => {})
   const closed = Promise.all(sources.map(source => closing(source)))

@@ -1,16 +1,15 @@
 import { execFile } from 'node:child_process'
 import { closeSync, constants, openSync, rmSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
-import { Socket } from 'node:net'
 import { join } from 'node:path'
-import type { Readable } from 'node:stream'
 import { promisify } from 'node:util'
 import { ClusterError, messageOf } from '../errors.ts'
+import { readPipe, type PipeOutput } from './read-pipe.ts'
 import { pipePlaces, pipesFolderPrefix, removeAbandonedPipes } from './pipe-places.ts'
 
 /** One output of a command: the program writes into it and we read. */
 export interface Pipe {
-  readonly output: Readable
+  readonly output: PipeOutput
   /** For the program. Whoever took the pipe closes it: as long as anybody has it, the output does not end. */
   readonly writeFd: number
 }
@@ -143,7 +142,7 @@ function openFifo(path: string): Ends {
 }
 
 function openPipe({ readFd, writeFd }: Ends): Pipe {
-  return { output: new Socket({ fd: readFd, readable: true, writable: false }), writeFd }
+  return { output: readPipe(readFd), writeFd }
 }
 
 function unavailable(failures: readonly unknown[]): ClusterError {

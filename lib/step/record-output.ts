@@ -23,19 +23,20 @@ export function recordOutput(sink: LogSink, limit: number): OutputRecord {
   const lines = keepLastLines()
   let kept = 0
   let discarded = 0
-  let tail = ''
+  const tail = keepTail(tailBytes)
 
-  const remember = (stream: OutputChunk['stream'], text: string) => {
+  const remember = (stream: OutputChunk['stream'], text: Buffer) => {
     lines.add(stream, text)
-    if (stream === 'stdout') tail = (text.length < tailBytes ? tail + text : text).slice(-tailBytes)
+    if (stream === 'stdout') tail.add(text)
     return text
   }
-  const print = async (stream: OutputChunk['stream'], text: string) => {
-    if (text) await sink.write(stream, text)
+  const print = async (stream: OutputChunk['stream'], text: Buffer, onStored?: () => void) => {
+    if (text.length > 0) await sink.write(stream, text, onStored)
+    else onStored?.()
   }
 
   return {
-    async take({ stream, bytes }) {
+    async take({ stream, bytes, giveBack }) {
       const decode = decoders[stream]
       const inLimit = bytes.subarray(0, limit - kept)
       const beyond = bytes.subarray(inLimit.length)
@@ -43,7 +44,7 @@ export function recordOutput(sink: LogSink, limit: number): OutputRecord {
       discarded += beyond.length
       const text = remember(stream, decode(inLimit))
       if (beyond.length > 0) remember(stream, decode(beyond))
-      await print(stream, text)
+      await print(stream, text, giveBack)
     },
     async end() {
       for (const stream of ['stdout', 'stderr'] as const) {
@@ -56,14 +57,29 @@ export function recordOutput(sink: LogSink, limit: number): OutputRecord {
           `[output truncated: kept the first ${kept} bytes, ${discarded} bytes more were discarded]\n`,
         )
     },
-    stdout: () => lastBytes(tail, tailBytes).replace(/\r?\n$/, ''),
+    stdout: () => wholeCharacters(tail.bytes()).replace(/\r?\n$/, ''),
     lastLines: () => lines.list(),
   }
 }
 
-/** The last bytes of a text in UTF-8, without the rest of a character that the cut went through. */
-function lastBytes(text: string, count: number): string {
-  const bytes = Buffer.from(text).subarray(-count)
+/** Keeps the last bytes of what is added, in memory of its own. */
+function keepTail(most: number) {
+  const kept = Buffer.allocUnsafeSlow(most)
+  let length = 0
+  return {
+    add(bytes: Buffer): void {
+      const added = bytes.subarray(-most)
+      const stays = Math.min(length, most - added.length)
+      kept.copyWithin(0, length - stays, length)
+      added.copy(kept, stays)
+      length = stays + added.length
+    },
+    bytes: () => kept.subarray(0, length),
+  }
+}
+
+/** A text in UTF-8 of which the beginning was cut off, without the rest of a character that the cut went through. */
+function wholeCharacters(bytes: Buffer): string {
   const start = bytes.findIndex(byte => (byte & 0b1100_0000) !== 0b1000_0000)
   return bytes.subarray(Math.max(start, 0)).toString()
 }

@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream'
 import { execa } from 'execa'
 import { ClusterError } from '../errors.ts'
 import type { Pipe, PipeSupply } from './pipe-supply.ts'
+import type { ProgramOutput } from './merge-outputs.ts'
 import { cookieName } from './process-tree.ts'
 import { explainSpawnFailure, isServersFault, type Spawn } from './spawn-failure.ts'
 import type { StopWatch } from './stop-watch.ts'
@@ -14,8 +15,8 @@ export type Exit = [exitCode: number | null, signal: NodeJS.Signals | null]
 export interface Program {
   /** Its process id, which is its process group, too. */
   readonly pid: number
-  readonly stdout: Readable
-  readonly stderr: Readable
+  readonly stdout: ProgramOutput
+  readonly stderr: ProgramOutput
   readonly exited: Promise<Exit>
 }
 

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Batcher } from '../../lib/base/batcher.ts'
+import { Batcher, type BatcherOptions } from '../../lib/base/batcher.ts'
 
 class Transient extends Error {}
 
@@ -11,14 +11,18 @@ function refuseTwo(items: readonly number[]) {
 }
 
 /** A batcher whose writes the test answers. */
-function openBatcher({ largest = 3, atOnce = 1 }: { largest?: number; atOnce?: number } = {}) {
+interface Settings extends Partial<
+  Pick<BatcherOptions<number, string>, 'largest' | 'atOnce' | 'mostTogether' | 'sizeOf'>
+> {}
+
+function openBatcher({ largest = 3, ...settings }: Settings = {}) {
   const writes: number[][] = []
   const answers: ((items: readonly number[]) => readonly string[] | Promise<readonly string[]>)[] =
     []
   const end = new AbortController()
   const batcher = new Batcher<number, string>({
     largest,
-    atOnce,
+    ...settings,
     signal: end.signal,
     isTransient: error => error instanceof Transient,
     write: async items => {
@@ -50,6 +54,13 @@ t.test('what comes during a write goes with the next one, in order and in pieces
     [0, 1, 2, 3, 4, 5].map(item => `answer ${item}`),
   )
   t.same(writes, [[0], [1, 2, 3], [4, 5]])
+})
+
+t.test('one write takes no more than so much together, and a single item of any size', async t => {
+  const sizeOf = (item: number) => item
+  const { batcher, writes } = openBatcher({ largest: 4, mostTogether: 10, sizeOf })
+  await Promise.all([4, 6, 1, 30, 2, 1, 1, 1, 1].map(item => batcher.add(item)))
+  t.same(writes, [[4, 6], [1], [30], [2, 1, 1, 1], [1]])
 })
 
 t.test('a second write begins beside the first with a full batch only', async t => {

@@ -27,7 +27,7 @@ async function compensate(
     artifacts: noArtifacts,
     environment: {},
     writeStep: async record => void (record.state === 'running' || records.push(record)),
-    appendLog: async ({ text }) => void said.push(text.trimEnd()),
+    appendLog: async ({ parts }) => void said.push(parts.join('').trimEnd()),
     finish: async run => {
       ending = run
       return true

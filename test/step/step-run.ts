@@ -26,7 +26,7 @@ export function makeSink(): RecordingSink {
     writes,
     textOf,
     async write(stream, text) {
-      writes.push({ stream, text })
+      writes.push({ stream, text: text.toString() })
       for (const look of watchers) look()
     },
     printed(pattern, stream = 'stdout') {
@@ -64,6 +64,7 @@ export function makeRun<Input = unknown>(t: Test, settings: RunSettings<Input>):
 export function makeRun(t: Test, settings: RunSettings<unknown> = {}): TestRun<unknown> {
   const sink = makeSink()
   const folder = t.testdir()
+  const { write } = settings
   const signal = settings.signal ?? new AbortController().signal
   return {
     input: settings.input,
@@ -84,13 +85,21 @@ export function makeRun(t: Test, settings: RunSettings<unknown> = {}): TestRun<u
     compensates: undefined,
     isUnfinished: false,
     workFolder: async () => folder,
-    sink: settings.write ? { ...sink, write: settings.write } : sink,
+    sink: write ? { ...sink, write: storing(write) } : sink,
     environment: settings.environment ?? { PATH: process.env['PATH'] ?? '/usr/bin:/bin' },
     killGraceMs: settings.killGraceMs ?? 5000,
     force: settings.force ?? new AbortController().signal,
     outputLimit: 16 * 2 ** 20,
     pipes: settings.pipes ?? makePipes(t),
     onStarted: () => undefined,
+  }
+}
+
+/** Like the log, it needs the bytes no more when they are written. */
+function storing(write: (stream: LogStream, text: string) => Promise<void>): LogSink['write'] {
+  return async (stream, text, onStored) => {
+    await write(stream, text.toString())
+    onStored?.()
   }
 }
 

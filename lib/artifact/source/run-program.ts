@@ -48,7 +48,7 @@ export async function runProgram<T>(
   void exited.then(stop)
   const lines = keepLastLines()
   const complaints = readLines(stderr, line => {
-    lines.add('stderr', `${line}\n`)
+    lines.add('stderr', Buffer.from(`${line}\n`))
     context.log(line)
   })
   try {

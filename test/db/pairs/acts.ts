@@ -70,7 +70,9 @@ const acts: Readonly<Record<string, Act<Fixture>>> = {
   },
   log: {
     run: db =>
-      appendLog(db, [{ requestId: known.running, seq: 1, step: null, stream: 'log', text: 'b' }]),
+      appendLog(db, [
+        { requestId: known.running, seq: 1, step: null, stream: 'log', parts: ['b'], size: 1 },
+      ]),
   },
   declareLost: {
     run: async db => (await declareLost(db, incarnation, 'b', 1))?.toSorted(),
