@@ -7,10 +7,21 @@ export function wakeChannel(db: Database): string {
 
 /** Tells the servers that listen that there may be something to claim. A hint: nothing depends on it. */
 export async function wakeServers(db: Database): Promise<void> {
-  await db.query({ text: `select pg_notify($1, 'queue')`, values: [wakeChannel(db)] })
+  await hint(db, 'queue')
 }
 
 /** Tells the servers that listen that a component is to be checked, or a version imported. A hint, too. */
 export async function hintComponents(db: Database): Promise<void> {
-  await db.query({ text: `select pg_notify($1, 'component')`, values: [wakeChannel(db)] })
+  await hint(db, 'component')
+}
+
+/**
+ * A commit with a NOTIFY waits for the disk, and for the standby, as if it had written something, and all others with a NOTIFY wait
+ * behind it. What nothing depends on need not be durable.
+ */
+async function hint(db: Database, payload: string): Promise<void> {
+  await db.query({
+    text: `select set_config('synchronous_commit', 'off', true), pg_notify($1, $2)`,
+    values: [wakeChannel(db), payload],
+  })
 }

@@ -40,6 +40,7 @@ export class Claimer {
   readonly #passing = new Set<Promise<NextPass>>()
   /** For how many slots claims are under way. */
   #asked = 0
+  #hadNoSlot = false
 
   constructor(options: ClaimerOptions) {
     this.#options = options
@@ -49,6 +50,11 @@ export class Claimer {
   /** There may be requests that go before those that were claimed last. */
   rewind(): void {
     this.#cursor.rewind()
+  }
+
+  /** Whether a slot that becomes free is a reason to claim. When claims found less than they had slots for, it is none. */
+  get wantsSlots(): boolean {
+    return this.#hadNoSlot || this.#cursor.isBehind
   }
 
   pass(): Promise<NextPass> {
@@ -80,6 +86,7 @@ export class Claimer {
   async #pass(): Promise<NextPass> {
     for (const token of this.#unanswered.keys()) await this.#readBack(token)
     const limit = Math.min(this.#free, largestClaim)
+    this.#hadNoSlot = limit <= 0
     if (limit > 0 && (await this.#claim(limit))) return 0
     return this.#unanswered.size > 0 ? this.#options.retryMs : 'when woken'
   }

@@ -247,7 +247,7 @@ export class Server {
       onStepEnd: (kind, error) => this.#control.health.noteStep(kind, error),
       onBegun: () => this.#wakeSuspended(),
       onSlotFree: () => {
-        this.wake()
+        if (this.#claimer.wantsSlots) this.wake()
         this.#wakeSuspended()
       },
       onTrouble: (error, requestId) => events.trouble(error, `request ${requestId}`),

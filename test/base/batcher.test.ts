@@ -57,8 +57,7 @@ t.test('what comes during a write goes with the next one, in order and in pieces
 })
 
 t.test('one write takes no more than so much together, and a single item of any size', async t => {
-  const sizeOf = (item: number) => item
-  const { batcher, writes } = openBatcher({ largest: 4, mostTogether: 10, sizeOf })
+  const { batcher, writes } = openBatcher({ largest: 4, mostTogether: 10, sizeOf: Number })
   await Promise.all([4, 6, 1, 30, 2, 1, 1, 1, 1].map(item => batcher.add(item)))
   t.same(writes, [[4, 6], [1], [30], [2, 1, 1, 1], [1]])
 })

@@ -26,7 +26,7 @@ t.test('any texts arrive as they are, in their order', async t => {
 
 /** The text in parts of both kinds, cut anywhere between two characters. */
 function halves(text: string): (string | Buffer)[] {
-  const characters = [...text]
+  const characters = Array.from(text)
   const middle = Math.floor(characters.length / 2)
   return [characters.slice(0, middle).join(''), Buffer.from(characters.slice(middle).join(''))]
 }

@@ -42,15 +42,19 @@ const idsOf = (rows: readonly { id: string }[]) => rows.map(({ id }) => id)
 t.test('claims as many as there are slots, and says when to look again', async t => {
   const { direct, lane, started, state, claimer } = await openClaimer(t, { slots: 3 })
   t.equal(await claimer.pass(), 'when woken', 'nothing is there')
+  t.notOk(claimer.wantsSlots, 'a slot more would change nothing')
   const ids = await addRequests(direct, { lane, count: 4 })
   t.equal(await claimer.pass(), 0, 'there may be more')
   t.same(idsOf(started), ids.slice(0, 3))
+  t.ok(claimer.wantsSlots)
   t.equal(await claimer.pass(), 'when woken', 'no slot is free')
+  t.ok(claimer.wantsSlots)
   t.match(await roomsOf(direct), { queue: ids.slice(3), running: ids.slice(0, 3) })
   state.slots = 5
   t.equal(await claimer.pass(), 0, 'there may be some before those that it took')
   t.same(idsOf(started), ids)
   t.equal(await claimer.pass(), 'when woken', 'that was all')
+  t.notOk(claimer.wantsSlots)
 })
 
 t.test('what a claim took whose answer was lost is read back, and started once', async t => {

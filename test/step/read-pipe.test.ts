@@ -59,7 +59,7 @@ t.test('what comes while nobody listens is complete and in order', async t => {
   const reading = text(output)
   for (const letter of 'abc') writeSync(writeFd, Buffer.alloc(20_000, letter))
   closeSync(writeFd)
-  t.equal(await reading, [...'abc'].map(letter => letter.repeat(20_000)).join(''))
+  t.equal(await reading, ['a', 'b', 'c'].map(letter => letter.repeat(20_000)).join(''))
 })
 
 t.test('a paused output is read no further, and goes on where it was', async t => {
