@@ -25,6 +25,7 @@ export interface Pulse {
   readonly isQueued: boolean | null
   /** The milliseconds until the next scheduled request is due; null without one. */
   readonly dueInMs: number | null
+  /** Null when not asked. */
   readonly others: readonly OtherIncarnation[] | null
   /** What this server has to do as a standby. */
   readonly duty: Duty | null
@@ -55,7 +56,7 @@ export async function pulse(
   { incarnation, lanes, isWatching, beat, last }: PulseQuestion,
 ): Promise<Pulse> {
   const { rows } = await session.query<Pulse>({
-    name: lanes ? 'pulse' : 'pulse_alone',
+    name: ['pulse', ...(lanes ? ['work'] : []), ...(isWatching ? ['others'] : [])].join('_'),
     text: `
       select
         exists (select from ${t.incarnation} where id = $1 and state = 'alive') as "isAlive",
@@ -67,14 +68,14 @@ export async function pulse(
           where me.id = $1 and (n.control <> me.control_seen or exists (
             select from ${t.suspension} as s where s.node = me.node and s.cleared_at is null and s.kind <> 'standby'))
         ) as "hasOrders",
-        ${lanes ? work(t, '$5') : nothing},
+        ${lanes ? work(t, '$4') : nothing},
         ${dutyOf(t, '$1')} as duty,
         ${crewOf(t)} as crew,
-        case when $2 then (${others(t)}) end as others,
-        pg_try_advisory_lock_shared(${keys(t, 'witness', '$3::integer')}) as beats,
-        case when $4::integer is not null
-          then pg_advisory_unlock_shared(${keys(t, 'witness', '$4')}) end as ends`,
-    values: [incarnation, isWatching, beat, last ?? null, ...(lanes ? [lanes] : [])],
+        ${isWatching ? `(${others(t)})` : 'null::json'} as others,
+        pg_try_advisory_lock_shared(${keys(t, 'witness', '$2::integer')}) as beats,
+        case when $3::integer is not null
+          then pg_advisory_unlock_shared(${keys(t, 'witness', '$3')}) end as ends`,
+    values: [incarnation, beat, last ?? null, ...(lanes ? [lanes] : [])],
   })
   return rows[0] as Pulse
 }
@@ -86,7 +87,7 @@ const others = (t: Tables): string => `
             select pid, string_agg(number::text, ' ' order by number) as beats
             from held where kind = 'witness' group by pid
           )
-          select coalesce(jsonb_agg(other), '[]') from (
+          select coalesce(json_agg(other), '[]') from (
             select i.id::text, i.node,
               case when held.number is not null then coalesce(beat.beats, '') end as beat,
               coalesce(w.sessions, 0) as sessions,

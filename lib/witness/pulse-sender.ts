@@ -2,13 +2,14 @@ import type pg from 'pg'
 import { pulse, type Pulse, type PulseQuestion } from '../db/pulse.ts'
 import type { Tables } from '../db/tables.ts'
 import { sqlStateOf } from '../db/translate-error.ts'
+import { watchGapMs } from './limits.ts'
 
 export interface PulseSenderOptions {
   readonly t: Tables
   readonly incarnation: string
   /** Where this server looks for work. */
   readonly lanes: readonly number[]
-  /** How often to look at the others, in milliseconds. */
+  /** How often to look at the others in a small cluster, in milliseconds. */
   readonly watchMs: number
   readonly onError: (error: unknown, name: string) => void
 }
@@ -27,6 +28,8 @@ export class PulseSender {
   readonly #options: PulseSenderOptions
   #watchedAt = -Infinity
   #spareUntil = -Infinity
+  /** As many as there were at the last look. */
+  #servers = 1
   #beat = 0
   /** The beat whose lock this session holds. */
   #held: { session: pg.Client; beat: number } | undefined
@@ -36,16 +39,21 @@ export class PulseSender {
   }
 
   /**
-   * A queue full of rows that nobody may remove yet can make the look at it slow, but not the proof.
+   * Looks at the others when it is time to, and first of all on a new session: what was seen before counts no more. A queue full of rows that nobody may remove yet can make the look at it slow, but not the proof.
    * @param isLossDue whether another incarnation may have to be declared lost now
    */
   async send(session: pg.Client, now: number, isLossDue: boolean): Promise<Pulse> {
-    const { lanes, watchMs, onError } = this.#options
-    const isWatching = isLossDue || now - this.#watchedAt >= watchMs
+    const { lanes, onError } = this.#options
+    const isNew = this.#held?.session !== session
+    const isDue = now - this.#watchedAt >= watchGapMs(this.#options, this.#servers)
+    const isWatching = isLossDue || isNew || isDue
     try {
       const asked = now < this.#spareUntil ? undefined : lanes
       const answer = await this.#ask(session, { lanes: asked, isWatching })
-      if (isWatching) this.#watchedAt = now
+      if (answer.others) {
+        this.#watchedAt = now
+        this.#servers = answer.others.length + 1
+      }
       return answer
     } catch (error) {
       if (sqlStateOf(error) !== queryCanceled) throw error

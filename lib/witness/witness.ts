@@ -163,7 +163,8 @@ export class Witness {
       await this.#prove(sentAt)
       this.#extend()
       const lossInMs = this.#options.watcher.nextLossAt - clock() + clockStepMs
-      return Math.min(pollMs * (1 - pollJitter * random()), this.#limits.heartbeatMs, lossInMs)
+      const pauseMs = pollMs * (1 - pollJitter * random())
+      return Math.max(1, Math.min(pauseMs, this.#limits.heartbeatMs, lossInMs))
     } catch (error) {
       // A session that worked until now is opened again at once; there may be little time left.
       const pauseMs = this.#limits.retryMs * (this.#hasAnswered ? random() * 0.1 : 1)

@@ -1,0 +1,56 @@
+import t from 'tap'
+import type { Test } from 'tap'
+import { limitsOf, watchGapMs } from '../../lib/witness/limits.ts'
+import { PulseSender } from '../../lib/witness/pulse-sender.ts'
+import { addServer, openRooms } from '../support/rows.ts'
+
+const lostAfterMs = 5000
+const { watchMs } = limitsOf({ lostAfterMs, outageGraceMs: 0 })
+
+/** Sends the pulses of one of so many servers; tells whether each looked at the others. */
+async function openSender(t: Test, servers: number) {
+  const { db, connect } = await openRooms(t)
+  const [incarnation = ''] = await Promise.all(Array.from({ length: servers }, () => addServer(db)))
+  const onError = (error: unknown): void => void t.error(error)
+  const sender = new PulseSender({ t: db.t, incarnation, lanes: [1], watchMs, onError })
+  const session = await connect()
+  const looks = async (now: number, on = session, isLossDue = false) => {
+    const { isAlive, isQueued, others } = await sender.send(on, now, isLossDue)
+    t.match({ isAlive, isQueued }, { isAlive: true, isQueued: false }, 'all else is always asked')
+    if (others) t.equal(others.length, servers - 1)
+    return others !== null
+  }
+  return { looks, connect }
+}
+
+t.test('of many servers each looks at the others less often', async t => {
+  for (const [servers, gaps] of [
+    [1, 1],
+    [4, 1],
+    [5, 2],
+    [9, 3],
+    [1000, 3],
+  ] as const)
+    t.equal(watchGapMs({ watchMs }, servers), gaps * watchMs, `${servers} servers`)
+  const { looks } = await openSender(t, 5)
+  t.ok(await looks(0), 'the first pulse looks')
+  t.notOk(await looks(2 * watchMs - 1))
+  t.ok(await looks(2 * watchMs))
+})
+
+t.test('two servers look every 0.19 of lostAfter', async t => {
+  const { looks } = await openSender(t, 2)
+  t.ok(await looks(0))
+  t.notOk(await looks(watchMs - 1))
+  t.ok(await looks(watchMs))
+})
+
+t.test('a loss that is due, and a new session, are reasons to look at once', async t => {
+  const { looks, connect } = await openSender(t, 9)
+  t.ok(await looks(0))
+  const other = await connect()
+  t.ok(await looks(1, other))
+  t.notOk(await looks(2, other))
+  t.ok(await looks(3, other, true))
+  t.notOk(await looks(4, other))
+})
