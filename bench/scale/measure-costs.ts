@@ -72,7 +72,9 @@ async function measureRuns({ place, db, incarnation, lanes }: Bench) {
 async function measurePulses({ place, db, incarnation, lanes }: Bench) {
   // Each takes the lock of its beat and gives it back, whichever session it is on.
   const ask = (isWatching: boolean): Promise<number> =>
-    costOf(db, [], () => pulse(db, db.t, { incarnation, lanes, isWatching, beat: 1, last: 1 }))
+    costOf(db, [], () =>
+      pulse(db, db.t, { incarnation, lanes, isWatching, isStandby: false, beat: 1, last: 1 }),
+    )
   await place.session.query('vacuum (analyze)')
   const pulseMs = await ask(false)
   const watchMs = await ask(true)

@@ -7,8 +7,10 @@ export interface PulseQuestion {
   readonly incarnation: string
   /** The lanes in which to look for work; none to leave the queue and the schedule alone. */
   readonly lanes: readonly number[] | undefined
-  /** Whether to tell of the other incarnations. */
+  /** Whether to tell of the other incarnations, and of the crew. */
   readonly isWatching: boolean
+  /** Whether the server is a standby: others have no duty. */
+  readonly isStandby: boolean
   /** The beat of this pulse, an integer of up to 31 bits, and the one before on the same session. */
   readonly beat: number
   readonly last: number | undefined
@@ -29,7 +31,8 @@ export interface Pulse {
   readonly others: readonly OtherIncarnation[] | null
   /** What this server has to do as a standby. */
   readonly duty: Duty | null
-  readonly crew: Crew
+  /** Null when not asked. */
+  readonly crew: Crew | null
 }
 
 /** Another incarnation that should be alive. */
@@ -53,10 +56,14 @@ export interface OtherIncarnation {
 export async function pulse(
   session: Queryable,
   t: Tables,
-  { incarnation, lanes, isWatching, beat, last }: PulseQuestion,
+  { incarnation, lanes, isWatching, isStandby, beat, last }: PulseQuestion,
 ): Promise<Pulse> {
+  const parts = { work: lanes !== undefined, duty: isStandby, others: isWatching }
   const { rows } = await session.query<Pulse>({
-    name: ['pulse', ...(lanes ? ['work'] : []), ...(isWatching ? ['others'] : [])].join('_'),
+    // What is not asked for costs nothing: PostgreSQL prepares each part that a statement has.
+    name: ['pulse', ...Object.entries(parts).map(([part, isAsked]) => (isAsked ? part : ''))].join(
+      '_',
+    ),
     text: `
       select
         exists (select from ${t.incarnation} where id = $1 and state = 'alive') as "isAlive",
@@ -69,8 +76,8 @@ export async function pulse(
             select from ${t.suspension} as s where s.node = me.node and s.cleared_at is null and s.kind <> 'standby'))
         ) as "hasOrders",
         ${lanes ? work(t, '$4') : nothing},
-        ${dutyOf(t, '$1')} as duty,
-        ${crewOf(t)} as crew,
+        ${isStandby ? dutyOf(t, '$1') : 'null'} as duty,
+        ${isWatching ? crewOf(t) : 'null::json'} as crew,
         ${isWatching ? `(${others(t)})` : 'null::json'} as others,
         pg_try_advisory_lock_shared(${keys(t, 'witness', '$2::integer')}) as beats,
         case when $3::integer is not null

@@ -50,7 +50,7 @@ export function openRole({ db, isStandby, wakeControl, events, ...me }: RoleSetu
     stop: async () => standby?.stop(),
     heed({ duty, crew }) {
       standby?.heed(duty)
-      crewWatch.heed(crew)
+      if (crew) crewWatch.heed(crew)
     },
     observe: control => standby?.observe(control),
   }

@@ -9,6 +9,7 @@ export interface PulseSenderOptions {
   readonly incarnation: string
   /** Where this server looks for work. */
   readonly lanes: readonly number[]
+  readonly isStandby: boolean
   /** How often to look at the others in a small cluster, in milliseconds. */
   readonly watchMs: number
   readonly onError: (error: unknown, name: string) => void
@@ -67,10 +68,10 @@ export class PulseSender {
     session: pg.Client,
     asked: Pick<PulseQuestion, 'lanes' | 'isWatching'>,
   ): Promise<Pulse> {
-    const { t, incarnation } = this.#options
+    const { t, incarnation, isStandby } = this.#options
     const beat = (this.#beat = (this.#beat + 1) % beats)
     const last = this.#held?.session === session ? this.#held.beat : undefined
-    const answer = await pulse(session, t, { ...asked, incarnation, beat, last })
+    const answer = await pulse(session, t, { ...asked, incarnation, isStandby, beat, last })
     this.#held = { session, beat }
     return answer
   }

@@ -65,7 +65,8 @@ export interface Look {
   readonly dueInMs: number | null
   /** What this server has to do as a standby. */
   readonly duty: Duty | null
-  readonly crew: Crew
+  /** Not every look tells. */
+  readonly crew: Crew | null
 }
 
 /** The clock may be behind a timer by so much, in milliseconds. */
@@ -108,9 +109,10 @@ export class Witness {
     this.#session = session
     this.#provenAt = sentAt
     this.#answeredAt = sentAt
-    const { t, lanes, on } = options
+    const { t, lanes, on, about } = options
     const { watchMs } = this.#limits
-    this.#pulses = new PulseSender({ t, incarnation, lanes, watchMs, onError: on.error })
+    const isStandby = about.role === 'standby'
+    this.#pulses = new PulseSender({ t, incarnation, lanes, isStandby, watchMs, onError: on.error })
     this.#loop = new Loop({ name: 'witness', pass: () => this.#pass(), onError: on.error })
   }
 

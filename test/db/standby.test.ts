@@ -42,7 +42,14 @@ async function openCrew(test: Parameters<typeof openRooms>[0]) {
     return { node, incarnation: await beginIncarnation(session, db.t, described) }
   }
   const look = ({ incarnation }: Member) =>
-    pulse(db, db.t, { incarnation, lanes: undefined, isWatching: false, beat: 1, last: undefined })
+    pulse(db, db.t, {
+      incarnation,
+      lanes: undefined,
+      isWatching: true,
+      isStandby: true,
+      beat: 1,
+      last: undefined,
+    })
   const historyOf = async (node: string) =>
     (await readHistory(db, node, 9)).map(({ state }) => state)
   const open = await rooms.connect()

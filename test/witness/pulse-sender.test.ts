@@ -12,11 +12,19 @@ async function openSender(t: Test, servers: number) {
   const { db, connect } = await openRooms(t)
   const [incarnation = ''] = await Promise.all(Array.from({ length: servers }, () => addServer(db)))
   const onError = (error: unknown): void => void t.error(error)
-  const sender = new PulseSender({ t: db.t, incarnation, lanes: [1], watchMs, onError })
+  const sender = new PulseSender({
+    t: db.t,
+    incarnation,
+    lanes: [1],
+    isStandby: false,
+    watchMs,
+    onError,
+  })
   const session = await connect()
   const looks = async (now: number, on = session, isLossDue = false) => {
-    const { isAlive, isQueued, others } = await sender.send(on, now, isLossDue)
+    const { isAlive, isQueued, others, crew } = await sender.send(on, now, isLossDue)
     t.match({ isAlive, isQueued }, { isAlive: true, isQueued: false }, 'all else is always asked')
+    t.equal(crew === null, others === null)
     if (others) t.equal(others.length, servers - 1)
     return others !== null
   }
