@@ -57,6 +57,11 @@ export class WorkerProcess {
     return (await this.#ask('report', 'ledger')) as LedgerReport
   }
 
+  /** How many bytes of its heap are in use after everything was collected that could be. */
+  async measureHeap(): Promise<number> {
+    return ((await this.#ask('heap', 'heap')) as { bytes: number }).bytes
+  }
+
   async stop(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
     const exit = once(this.#child, 'exit')

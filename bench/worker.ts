@@ -1,15 +1,18 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { WorkOrder } from './contender.ts'
 import { loadContender } from './contenders.ts'
 import { Ledger, type LedgerReport } from './ledger.ts'
 
 // One worker process of one contender, started by worker-process.ts.
 
-export type ToWorker = { do: 'start' | 'report' | 'stop' }
+export type ToWorker = { do: 'start' | 'report' | 'heap' | 'stop' }
 
 export type FromWorker =
   | { is: 'ready' | 'working' | 'stopped' }
   | { is: 'progress'; started: number }
   | ({ is: 'ledger' } & LedgerReport)
+  | { is: 'heap'; bytes: number }
 
 /** How often the parent hears how many jobs have started, in milliseconds. */
 const progressMs = 10
@@ -32,6 +35,14 @@ function tellProgress(): void {
   }, progressMs).unref()
 }
 
+/** What is in use, without what only waits for the collector. */
+function measureHeap(): number {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  collect()
+  return process.memoryUsage().heapUsed
+}
+
 async function obey(message: ToWorker): Promise<void> {
   switch (message.do) {
     case 'start':
@@ -41,6 +52,9 @@ async function obey(message: ToWorker): Promise<void> {
       break
     case 'report':
       tell({ is: 'ledger', ...ledger.report() })
+      break
+    case 'heap':
+      tell({ is: 'heap', bytes: measureHeap() })
       break
     case 'stop':
       await stop?.()
