@@ -4,7 +4,7 @@ import { mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { ClusterError, messageOf } from '../errors.ts'
-import { readPipe, type PipeOutput } from './read-pipe.ts'
+import { readPipe, type FreeBuffers, type PipeOutput } from './read-pipe.ts'
 import { pipePlaces, pipesFolderPrefix, removeAbandonedPipes } from './pipe-places.ts'
 
 /** One output of a command: the program writes into it and we read. */
@@ -47,6 +47,7 @@ export class PipeSupply {
   readonly #options: PipeSupplyOptions
   readonly #stock: Ends[] = []
   readonly #swept = new Set<string>()
+  readonly #buffers: FreeBuffers = []
   #filling: Promise<boolean> | undefined
   #isFailing = false
   #isClosed = false
@@ -60,7 +61,10 @@ export class PipeSupply {
     while (this.#stock.length < 2) if (!(await this.#fill())) return []
     const taken = this.#stock.splice(-2)
     if (this.#stock.length < reserve) void this.#fill()
-    return taken.map(openPipe)
+    return taken.map(({ readFd, writeFd }) => ({
+      output: readPipe(readFd, this.#buffers),
+      writeFd,
+    }))
   }
 
   /** Closes what nobody took; after this there are no more. */
@@ -139,10 +143,6 @@ function openFifo(path: string): Ends {
     closeSync(readFd)
     throw error
   }
-}
-
-function openPipe({ readFd, writeFd }: Ends): Pipe {
-  return { output: readPipe(readFd), writeFd }
 }
 
 function unavailable(failures: readonly unknown[]): ClusterError {

@@ -64,10 +64,11 @@ export function recordOutput(sink: LogSink, limit: number): OutputRecord {
 
 /** Keeps the last bytes of what is added, in memory of its own. */
 function keepTail(most: number) {
-  const kept = Buffer.allocUnsafeSlow(most)
+  let kept = Buffer.alloc(0)
   let length = 0
   return {
     add(bytes: Buffer): void {
+      if (kept.length === 0) kept = Buffer.allocUnsafeSlow(most)
       const added = bytes.subarray(-most)
       const stays = Math.min(length, most - added.length)
       kept.copyWithin(0, length - stays, length)

@@ -40,7 +40,8 @@ export class PulseSender {
   }
 
   /**
-   * Looks at the others when it is time to, and first of all on a new session: what was seen before counts no more. A queue full of rows that nobody may remove yet can make the look at it slow, but not the proof.
+   * Looks at the others when it is time to, and first of all on a new session: what was seen before counts no more. A queue
+   * full of rows that nobody may remove yet can make the look at it slow, but not the proof.
    * @param isLossDue whether another incarnation may have to be declared lost now
    */
   async send(session: pg.Client, now: number, isLossDue: boolean): Promise<Pulse> {

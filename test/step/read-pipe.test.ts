@@ -43,6 +43,33 @@ t.test('what was not given back stays as it is, and what was is used again', asy
   end(pipe)
 })
 
+t.test(
+  'the buffers of a pipe that was closed serve the next one, but not those that are still needed',
+  async t => {
+    const supply = makePipes(t)
+    const [pipe, other] = (await supply.take()) as [Pipe, Pipe]
+    end(other)
+    const kept = await pass(pipe, 'a')
+    const given = await pass(pipe, 'b')
+    pipe.output.giveBack(given)
+    const closed = new Promise(resolve => {
+      pipe.output.once('close', resolve)
+    })
+    end(pipe)
+    await closed
+    const later = (await supply.take()) as [Pipe, Pipe]
+    const memory = [await pass(later[0], 'c'), await pass(later[1], 'd'), await pass(later[0], 'e')]
+    t.equal(memory.filter(({ buffer }) => buffer === given.buffer).length, 1)
+    t.same(
+      memory.map(bytes => bytes.toString('utf8', 0, 1)),
+      ['c', 'd', 'e'],
+      'each has memory of its own',
+    )
+    t.equal(kept.toString(), 'a'.repeat(piece))
+    for (const one of later) end(one)
+  },
+)
+
 t.test('a few bytes keep no buffer, and nobody else loses theirs with them', async t => {
   const pipe = await openPipe(t)
   const few = await pass(pipe, 'a', 100)
