@@ -133,10 +133,21 @@ export const requestMutants: readonly Mutant[] = [
     story: 'a command prints a NUL, and its log cannot be stored',
     seen: ['vivaria#433', 'kestra-io/kestra#10653'],
     file: 'lib/step/output-decoder.ts',
-    find: `return text.replaceAll('\\0', '\\u2400')`,
-    replace: 'return text',
+    find: `Buffer.from(text.replaceAll('\\0', '\\u2400'))`,
+    replace: 'Buffer.from(text)',
     test: 'test/step/command-output.test.ts',
     subtest: 'what is no UTF-8, and NUL, become characters that can be stored; the rest stays',
+  },
+  {
+    name: 'NUL in good text',
+    story:
+      'a command prints a NUL among text that is UTF-8 otherwise, and its log cannot be stored',
+    seen: ['vivaria#433', 'kestra-io/kestra#10653'],
+    file: 'lib/step/output-decoder.ts',
+    find: 'isUtf8(whole) && !whole.includes(0)',
+    replace: 'isUtf8(whole)',
+    test: 'test/step/output-decoder.test.ts',
+    subtest: 'however output is cut, it becomes the same text',
   },
   {
     name: 'ending that cannot be stored',
