@@ -14,6 +14,8 @@ import { joinAs, openBareDatabase } from '../member.ts'
 const execute = promisify(execFile)
 
 const clients = 2
+/** The columns of the runs' last steps: these have none. */
+const lastSteps = Array.from({ length: 9 }, () => 'null')
 const batch = 500
 
 /**
@@ -83,6 +85,8 @@ async function writeScript(incarnation: string): Promise<string> {
       taken('null::text'),
       taken('null::text'),
       taken(`'{}'::text`),
+      ...lastSteps,
+      taken('token'),
     ]),
     '',
   ].join('\n')

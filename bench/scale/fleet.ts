@@ -1,4 +1,3 @@
-import { limitsOf, watchGapMs } from '../../lib/witness/limits.ts'
 import type { Costs } from './costs.ts'
 
 /** A fleet of servers on one primary. All have free slots and know all processes. */
@@ -37,9 +36,9 @@ export interface Demand {
 /** At the most one hint in so many milliseconds from one program: lib/waker.ts. */
 export const hintGapMs = 5
 
-/** How often a server looks at the others at the most, in milliseconds. */
-export function lookGapMs({ lostAfterMs, servers }: Fleet): number {
-  return watchGapMs(limitsOf({ lostAfterMs, outageGraceMs: 0 }), servers)
+/** How often a server looks at the others at the most, in milliseconds: lib/witness/limits.ts. */
+export function watchGapMs({ lostAfterMs }: Fleet): number {
+  return 0.19 * lostAfterMs
 }
 
 /** How long a server waits from one pulse to the next; `chance` is from 0 to 1. In milliseconds. */
@@ -52,7 +51,7 @@ export function demandOf(fleet: Fleet, costs: Costs): Demand {
   const { servers, requestsPerSecond, listen } = fleet
   const pauseMs = pulsePauseMs(fleet, 0.5)
   const pulsesPerSecond = (servers * 1000) / pauseMs
-  const looksPerSecond = pulsesPerSecond / Math.ceil(lookGapMs(fleet) / pauseMs)
+  const looksPerSecond = pulsesPerSecond / Math.ceil(watchGapMs(fleet) / pauseMs)
   const watching = (looksPerSecond * costs.watchPerServerMs * servers) / 1000
   const asking = Math.max(0, costs.watchMs - costs.pulseMs)
   const pulses = (pulsesPerSecond * costs.pulseMs + looksPerSecond * asking) / 1000 + watching

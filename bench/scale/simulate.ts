@@ -1,7 +1,7 @@
 import { quantile } from '../statistics.ts'
 import type { Costs } from './costs.ts'
 import { EventQueue } from './event-queue.ts'
-import { hintGapMs, pulsePauseMs, lookGapMs, type Fleet } from './fleet.ts'
+import { hintGapMs, pulsePauseMs, watchGapMs, type Fleet } from './fleet.ts'
 
 /** So many requests are measured, but for at least so many milliseconds, after others that fill the queues. */
 const measured = { requests: 100, leastMs: 3000 }
@@ -50,7 +50,7 @@ class Simulation {
     const { servers } = this.#fleet
     for (let server = 0; server < servers; server++) {
       const firstAt = this.#random() * this.#fleet.pollMs
-      const watchedAt = firstAt - this.#random() * lookGapMs(this.#fleet)
+      const watchedAt = firstAt - this.#random() * watchGapMs(this.#fleet)
       this.#events.add(firstAt, () => this.#pulse(server, watchedAt))
     }
     this.#events.add(0, () => this.#enqueue())
@@ -77,7 +77,7 @@ class Simulation {
   #pulse(server: number, watchedAt: number): void {
     const { servers } = this.#fleet
     const { pulseMs, watchMs, watchPerServerMs } = this.#costs
-    const isWatching = this.#now - watchedAt >= lookGapMs(this.#fleet)
+    const isWatching = this.#now - watchedAt >= watchGapMs(this.#fleet)
     const endsAt = this.#work(isWatching ? watchMs + watchPerServerMs * servers : pulseMs)
     const answeredAt = endsAt + roundTripMs
     if (this.#queue.length > 0) this.#events.add(answeredAt, () => this.#wake(server))

@@ -78,14 +78,14 @@ async function moveToFinished(
       ), gone as (
         delete from ${t.running} as r
         using me
-        where r.id = any ($2::bigint[]) and r.token = any ($3::uuid[]) and r.incarnation = me.id
+        where r.id = any ($2::bigint[]) and r.token = any ($17::uuid[]) and r.incarnation = me.id
         returning r.id, r.token, r.started_at
       ), moved as (
         insert into ${t.finished} (id, outcome, reason, error, result, incarnation, started_at,
           last_position, last_name, last_kind, last_state, last_started_ms, last_took_ms, last_exit_code, last_error, last_output)
         select id, outcome, reason, error::jsonb, result::jsonb, $1, started_at,
           position, name, kind, state, started_ms, took_ms, exit_code, step_error::jsonb, output::jsonb
-        from gone full join unnest($2::bigint[], $17::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
+        from gone full join unnest($2::bigint[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
             $8::smallint[], $9::text[], $10::text[], $11::text[], $12::float8[], $13::real[], $14::integer[], $15::text[], $16::text[])
           as e (id, token, outcome, reason, error, result,
             position, name, kind, state, started_ms, took_ms, exit_code, step_error, output) using (id, token)
@@ -96,7 +96,7 @@ async function moveToFinished(
     values: [
       incarnation,
       arrayLiteral(runs, run => run.id),
-      arrayLiteral([...new Set(runs.map(run => run.token))], token => token),
+      arrayLiteral(runs, run => run.token),
       arrayLiteral(runs, run => run.outcome),
       arrayLiteral(runs, run => run.reason),
       arrayLiteral(runs, run => run.error),
@@ -115,7 +115,8 @@ async function moveToFinished(
       arrayLiteral(runs, ({ lastStep }) => lastStep?.exitCode),
       arrayLiteral(runs, ({ lastStep }) => lastStep?.error),
       arrayLiteral(runs, ({ lastStep, result }) => unless(result, lastStep?.output)),
-      arrayLiteral(runs, run => run.token),
+      // Those of the claims: a few for all.
+      arrayLiteral([...new Set(runs.map(run => run.token))], token => token),
     ],
   })
   return rows[0]?.moved ?? 0

@@ -10,7 +10,7 @@ export interface Limits {
   readonly statementMs: number
   /** After a failure, the next try. */
   readonly retryMs: number
-  /** How often to look at the others in a small cluster. */
+  /** How often to look at the others. */
   readonly watchMs: number
   /** How long the server goes on without proof; the rest of `lostAfterMs` is for stopping its work. */
   readonly proveMs: number
@@ -20,14 +20,6 @@ export interface Limits {
   readonly endMs: number
   /** How much longer than `proveMs` it goes on while the database is known to be away. */
   readonly outageGraceMs: number
-}
-
-/**
- * How often one of so many servers looks at the others. In a larger cluster each looks less often: somebody sees soon that
- * one is silent, whoever it is, and nobody may declare it before its time is over. In milliseconds.
- */
-export function watchGapMs({ watchMs }: Pick<Limits, 'watchMs'>, servers: number): number {
-  return watchMs * Math.min(Math.max(Math.ceil(servers / 4), 1), 3)
 }
 
 /**

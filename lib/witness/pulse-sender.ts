@@ -2,7 +2,6 @@ import type pg from 'pg'
 import { pulse, type Pulse, type PulseQuestion } from '../db/pulse.ts'
 import type { Tables } from '../db/tables.ts'
 import { sqlStateOf } from '../db/translate-error.ts'
-import { watchGapMs } from './limits.ts'
 
 export interface PulseSenderOptions {
   readonly t: Tables
@@ -10,7 +9,7 @@ export interface PulseSenderOptions {
   /** Where this server looks for work. */
   readonly lanes: readonly number[]
   readonly isStandby: boolean
-  /** How often to look at the others in a small cluster, in milliseconds. */
+  /** How often to look at the others, in milliseconds. */
   readonly watchMs: number
   readonly onError: (error: unknown, name: string) => void
 }
@@ -29,8 +28,6 @@ export class PulseSender {
   readonly #options: PulseSenderOptions
   #watchedAt = -Infinity
   #spareUntil = -Infinity
-  /** As many as there were at the last look. */
-  #servers = 1
   #beat = 0
   /** The beat whose lock this session holds. */
   #held: { session: pg.Client; beat: number } | undefined
@@ -45,17 +42,14 @@ export class PulseSender {
    * @param isLossDue whether another incarnation may have to be declared lost now
    */
   async send(session: pg.Client, now: number, isLossDue: boolean): Promise<Pulse> {
-    const { lanes, onError } = this.#options
+    const { lanes, watchMs, onError } = this.#options
     const isNew = this.#held?.session !== session
-    const isDue = now - this.#watchedAt >= watchGapMs(this.#options, this.#servers)
+    const isDue = now - this.#watchedAt >= watchMs
     const isWatching = isLossDue || isNew || isDue
     try {
       const asked = now < this.#spareUntil ? undefined : lanes
       const answer = await this.#ask(session, { lanes: asked, isWatching })
-      if (answer.others) {
-        this.#watchedAt = now
-        this.#servers = answer.others.length + 1
-      }
+      if (answer.others) this.#watchedAt = now
       return answer
     } catch (error) {
       if (sqlStateOf(error) !== queryCanceled) throw error

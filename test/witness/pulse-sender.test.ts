@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Test } from 'tap'
-import { limitsOf, watchGapMs } from '../../lib/witness/limits.ts'
+import { limitsOf } from '../../lib/witness/limits.ts'
 import { PulseSender } from '../../lib/witness/pulse-sender.ts'
 import { addServer, openRooms } from '../support/rows.ts'
 
@@ -31,27 +31,15 @@ async function openSender(t: Test, servers: number) {
   return { looks, connect }
 }
 
-t.test('of many servers each looks at the others less often', async t => {
-  for (const [servers, gaps] of [
-    [1, 1],
-    [4, 1],
-    [5, 2],
-    [9, 3],
-    [1000, 3],
-  ] as const)
-    t.equal(watchGapMs({ watchMs }, servers), gaps * watchMs, `${servers} servers`)
-  const { looks } = await openSender(t, 5)
-  t.ok(await looks(0), 'the first pulse looks')
-  t.notOk(await looks(2 * watchMs - 1))
-  t.ok(await looks(2 * watchMs))
-})
-
-t.test('two servers look every 0.19 of lostAfter', async t => {
-  const { looks } = await openSender(t, 2)
-  t.ok(await looks(0))
-  t.notOk(await looks(watchMs - 1))
-  t.ok(await looks(watchMs))
-})
+t.test(
+  'a server looks at the others now and then, and proves that it lives more often',
+  async t => {
+    const { looks } = await openSender(t, 5)
+    t.ok(await looks(0))
+    t.notOk(await looks(watchMs - 1))
+    t.ok(await looks(watchMs))
+  },
+)
 
 t.test('a loss that is due, and a new session, are reasons to look at once', async t => {
   const { looks, connect } = await openSender(t, 9)
