@@ -191,7 +191,7 @@ export class Components {
   async cancelImport(
     name: string,
     version: string,
-    { skip = false } = {},
+    { skip = false }: { readonly skip?: boolean } = {},
   ): Promise<CancelledImport> {
     const { id } = await this.#find(name)
     const cancelled = await this.#write(() => cancelImport(this.#db, id, version, skip))
