@@ -144,6 +144,7 @@ export interface ResumeOrder {
 }
 
 export interface Resumed extends Issued {
+  /** The oldest first. */
   readonly cleared: Suspension[]
   /** What still suspends the node. */
   readonly remaining: Suspension[]
@@ -167,9 +168,12 @@ export async function resumeNode(db: Database, order: ResumeOrder): Promise<Resu
     const over = await clearOver(client, t, node)
     const { rows } = await client.query<Suspension>({
       text: `
-        update ${t.suspension} set cleared_at = clock_timestamp(), cleared_by = $3
-        where node = $1 and kind = any ($2) and cleared_at is null and ($4::bigint[] is null or id = any ($4))
-        returning ${suspensionColumns}`,
+        with cleared as (
+          update ${t.suspension} set cleared_at = clock_timestamp(), cleared_by = $3
+          where node = $1 and kind = any ($2) and cleared_at is null and ($4::bigint[] is null or id = any ($4))
+          returning *
+        )
+        select ${suspensionColumns} from cleared order by id`,
       values: [node, kinds, by, ids],
     })
     const isTakenBack = order.takeBack === true && retiredAt !== null
