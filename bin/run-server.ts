@@ -7,6 +7,12 @@ import { onStopSignal } from './stop-signal.ts'
 /** How long a server that must stop at once may take before its process is ended, in milliseconds. */
 const lastResortMs = 30_000
 
+/**
+ * The same for a server that was fenced. Its work has been stopped; what is left is a farewell to a database that may not
+ * answer, and whoever supervises it can start it anew.
+ */
+const fencedMs = 2000
+
 interface RunOptions {
   /** Called once, when the server has joined the cluster. */
   readonly onStarted?: () => void
@@ -46,9 +52,9 @@ export async function runServer(
     drain('nobody reads the log any more')
   }
 
-  function stopHard(because: ExitCode): void {
+  function stopHard(because: ExitCode, withinMs = lastResortMs): void {
     code = because
-    setTimeout(() => process.exit(code), lastResortMs).unref()
+    setTimeout(() => process.exit(code), withinMs).unref()
     cluster.stop({ drain: 0 }).then(stopped.resolve, stopped.reject)
   }
 
@@ -68,7 +74,7 @@ export async function runServer(
     stopHard(exitCode.failed)
   })
   // The server has said so in its log.
-  cluster.once('fenced', () => stopHard(exitCode.tryAgain))
+  cluster.once('fenced', () => stopHard(exitCode.tryAgain, fencedMs))
   // Also when nobody here asked for it: it was drained, to exit then.
   cluster.once('stopped', () => stopped.resolve())
 
