@@ -54,8 +54,8 @@ export const requestMutants: readonly Mutant[] = [
     file: 'lib/base/carrier.ts',
     find: 'if (batch.length === 1 || !this.#options.isRefusal(error)) {',
     replace: 'if (batch.length > 0) {',
-    test: 'test/enqueue-together.test.ts',
-    subtest: 'one that is refused fails alone',
+    test: 'test/base/carrier.test.ts',
+    subtest: 'what is refused fails alone, and all others are written once, in order',
   },
   {
     name: 'promotion without SKIP LOCKED',
