@@ -40,7 +40,7 @@ export class Claimer {
   readonly #passing = new Set<Promise<NextPass>>()
   /** For how many slots claims are under way. */
   #asked = 0
-  #hadNoSlot = false
+  #hasLookedInVain = false
 
   constructor(options: ClaimerOptions) {
     this.#options = options
@@ -52,9 +52,12 @@ export class Claimer {
     this.#cursor.rewind()
   }
 
-  /** Whether a slot that becomes free is a reason to claim. When claims found less than they had slots for, it is none. */
+  /**
+   * Whether a slot that becomes free is a reason to claim. When the last claim found less than it had slots for, it is
+   * none; after one that failed it is: it shows that the database answers again.
+   */
   get wantsSlots(): boolean {
-    return this.#hadNoSlot || this.#cursor.isBehind
+    return !this.#hasLookedInVain || this.#unanswered.size > 0 || this.#cursor.isBehind
   }
 
   pass(): Promise<NextPass> {
@@ -86,8 +89,9 @@ export class Claimer {
   async #pass(): Promise<NextPass> {
     for (const token of this.#unanswered.keys()) await this.#readBack(token)
     const limit = Math.min(this.#free, largestClaim)
-    this.#hadNoSlot = limit <= 0
-    if (limit > 0 && (await this.#claim(limit))) return 0
+    const mayBeMore = limit > 0 && (await this.#claim(limit))
+    this.#hasLookedInVain = limit > 0 && !mayBeMore
+    if (mayBeMore) return 0
     return this.#unanswered.size > 0 ? this.#options.retryMs : 'when woken'
   }
 

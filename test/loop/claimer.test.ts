@@ -64,6 +64,7 @@ t.test('what a claim took whose answer was lost is read back, and started once',
   await t.rejects(claimer.pass(), { code: 'CW_CONNECTION' })
   await cut
   t.same(started, [], 'only an answer starts a run')
+  t.ok(claimer.wantsSlots, 'a run that can be finished shows that the database is back')
   t.match(await roomsOf(direct), { queue: [], running: ids })
   for (let pass = 0; pass < 3; pass++) await claimer.pass()
   t.same(idsOf(started), ids)

@@ -43,7 +43,7 @@ const patienceMs = 3000
 
 export const cutAtBoundary: FaultKind = {
   name: 'cut at a message',
-  weight: 18,
+  weight: 24,
   on: 'server',
   plan: dice => {
     // What moves rows, more often.
