@@ -17,7 +17,8 @@ export async function startCluster(
   const cluster = new Cluster({
     connectionString: url,
     nodeId: 'a',
-    dataDir: t.testdir(),
+    // Asked for again, it would take the folder away from the server that has it.
+    dataDir: options.dataDir ?? t.testdir(),
     retention: 'forever',
     processes,
     ...options,
