@@ -1,6 +1,7 @@
 import type { Finding } from '../base/finding.ts'
 import type { KnownRun } from '../db/doctor/runs.ts'
 import { listProcesses, readProcess, type ListedProcess } from '../step/process-list.ts'
+import { describeProcesses } from './describe-processes.ts'
 import { serverCookieName } from '../step/process-tree.ts'
 
 /** A process of this machine that a step started, by the variables in its environment. */
@@ -130,13 +131,9 @@ const descriptions: Record<Verdict, Omit<Finding, 'items' | 'command'>> = {
 }
 
 function describe(verdict: Verdict, steps: readonly StepProcess[]): Finding[] {
-  if (steps.length === 0) return []
-  const byRun = Map.groupBy(steps, ({ requestId, process }) => `request ${requestId} (${process})`)
-  const items = Array.from(
-    byRun,
-    ([run, of]) => `${run}: pid ${of.map(({ pid }) => pid).join(', ')}`,
+  return describeProcesses(
+    descriptions[verdict],
+    steps,
+    ({ requestId, process }) => `request ${requestId} (${process})`,
   )
-  // To look, and not to kill: another installation may use the same numbers and names.
-  const command = `ps -fp ${steps.map(({ pid }) => pid).join(',')}`
-  return [{ ...descriptions[verdict], command, items }]
 }

@@ -1,6 +1,7 @@
 import type { Finding } from '../base/finding.ts'
 import type { KnownLife } from '../db/doctor/lives.ts'
 import { listProcesses, readProcess } from '../step/process-list.ts'
+import { describeProcesses } from './describe-processes.ts'
 import { readSourceUse, type SourceUseName } from '../step/source-mark.ts'
 
 /** A process of this machine that the source of a component started, by its mark. */
@@ -84,13 +85,9 @@ const descriptions: Record<Verdict, Omit<Finding, 'items' | 'command'>> = {
 }
 
 function describe(verdict: Verdict, programs: readonly SourceProgram[]): Finding[] {
-  if (programs.length === 0) return []
-  const byUse = Map.groupBy(programs, ({ node, token }) => `server ${node}, log ${token}`)
-  const items = Array.from(
-    byUse,
-    ([use, of]) => `${use}: pid ${of.map(({ pid }) => pid).join(', ')}`,
+  return describeProcesses(
+    descriptions[verdict],
+    programs,
+    ({ node, token }) => `server ${node}, log ${token}`,
   )
-  // To look, and not to kill: another installation may use the same numbers and names.
-  const command = `ps -fp ${programs.map(({ pid }) => pid).join(',')}`
-  return [{ ...descriptions[verdict], command, items }]
 }
