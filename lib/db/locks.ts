@@ -48,6 +48,20 @@ export async function tryLockInTransaction(
   return rows[0]?.taken === true
 }
 
+/** As `tryLockInTransaction`, together with others that share it; whoever wants it alone is refused meanwhile. */
+export async function tryShareLockInTransaction(
+  session: Queryable,
+  t: Tables,
+  kind: LockKind,
+  number: string,
+): Promise<boolean> {
+  const { rows } = await session.query<{ taken: boolean }>({
+    text: `select pg_try_advisory_xact_lock_shared(${keys(t, kind)}) as taken`,
+    values: [number],
+  })
+  return rows[0]?.taken === true
+}
+
 /** A boolean SQL expression: some session holds the lock of this kind whose number is this expression. */
 export function isHeld(t: Tables, kind: LockKind, number: string): string {
   return `exists (

@@ -1,7 +1,7 @@
 import type { NodeIdentity } from '../base/node-identity.ts'
 import { ClusterError } from '../errors.ts'
 import type { Database, Queryable } from './database.ts'
-import { tryLockInTransaction } from './locks.ts'
+import { tryShareLockInTransaction } from './locks.ts'
 import type { Tables } from './tables.ts'
 
 /** A session, or a pool, and the names of the tables. */
@@ -50,7 +50,9 @@ export async function claimNode(
 
 /**
  * The identity lock is held until the transaction has ended, so that a server of the older data folder has either
- * begun before, and we are refused, or begins after it, and is refused by `beginIncarnation`.
+ * begun before, and we are refused, or begins after it, and is refused by `beginIncarnation`. Two that take the node id
+ * share it, and come one after the other by its row: PostgreSQL gives a transaction's rows free a moment before its
+ * advisory locks, so that the later one would meet a lock whose holder has committed.
  */
 async function takeNode(session: Session, { node, instance }: NodeIdentity): Promise<string> {
   const { rows } = await session.query<{ seq: string }>({
@@ -61,7 +63,7 @@ async function takeNode(session: Session, { node, instance }: NodeIdentity): Pro
     values: [node, instance],
   })
   const seq = rows[0]?.seq as string
-  if (!(await tryLockInTransaction(session, session.t, 'node', seq))) throw nodeIdTaken(node)
+  if (!(await tryShareLockInTransaction(session, session.t, 'node', seq))) throw nodeIdTaken(node)
   return seq
 }
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import type { Test } from 'tap'
 import { beginIncarnation } from '../../lib/db/incarnations.ts'
-import { tryLock } from '../../lib/db/locks.ts'
+import { tryLock, tryShareLockInTransaction } from '../../lib/db/locks.ts'
 import { claimNode, registerNode } from '../../lib/db/node-identity.ts'
 import { describeNode, openRooms } from '../support/rows.ts'
 import { untilBlocked } from '../support/until.ts'
@@ -100,6 +100,15 @@ t.test('a taking holds the identity lock until it is committed', async t => {
   resolve()
   await taken
   t.equal(await tryLock(session, db.t, 'node', seq), true)
+})
+
+t.test('an earlier taking whose lock goes a moment after its row is no live server', async t => {
+  const { db, connect, claim } = await openNodes(t)
+  const seq = await claim(randomUUID())
+  const earlier = await connect()
+  await earlier.query('begin')
+  t.equal(await tryShareLockInTransaction(earlier, db.t, 'node', seq), true)
+  t.equal(await claim(randomUUID(), true), seq)
 })
 
 t.test('of two that want it at once, the later one waits and is refused', async t => {
