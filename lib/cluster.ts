@@ -80,7 +80,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
     this.#db = openClusterDatabase(this.#settings, pool)
     this.#waiter = new Waiter(ids => findFinished(this.#db, ids), isTransient)
     this.#waker = new Waker(() => wakeServers(this.#db))
-    this.#enqueuer = new Enqueuer(this.#db, byName, () => this.#waker.wake())
+    this.#enqueuer = new Enqueuer(this.#db, byName, this.#waker)
     this.components = new Components(this.#db, this.#settings, work => this.#write(work))
     this.#life = new ServerLife({
       db: this.#db,

@@ -2,6 +2,7 @@ import { Carrier } from './base/carrier.ts'
 import type { Database } from './db/database.ts'
 import { enqueueBatch, type Enqueued, type NewRequest } from './db/requests.ts'
 import { isRefused } from './db/translate-error.ts'
+import type { Waker } from './waker.ts'
 
 /** So many requests, and so many characters of their inputs, one statement takes at the most. */
 const largest = { requests: 500, input: 1024 * 1024 }
@@ -11,6 +12,9 @@ const patienceMs = 100
 
 /** So many names are remembered; an application that uses more sends some of its calls alone. */
 const mostNames = 1000
+
+/** Tells the servers that there is something to claim. */
+export type Wakes = Pick<Waker, 'takeTurn' | 'wake'>
 
 interface Call {
   readonly request: NewRequest
@@ -28,15 +32,15 @@ interface Call {
  */
 export class SharedEnqueue {
   readonly #db: Database
-  readonly #onQueued: () => void
+  readonly #waker: Wakes
   readonly #carrier: Carrier<Call, Enqueued>
   /** Names that are there, published or not. They stay. */
   readonly #names = new Set<string>()
 
-  /** @param onQueued told once for each statement */
-  constructor(db: Database, onQueued: () => void) {
+  /** @param waker tells the servers, once for each statement */
+  constructor(db: Database, waker: Wakes) {
     this.#db = db
-    this.#onQueued = onQueued
+    this.#waker = waker
     this.#carrier = new Carrier({
       write: calls => this.#write(calls),
       largest: largest.requests,
@@ -61,11 +65,9 @@ export class SharedEnqueue {
   async #write(calls: readonly Call[]): Promise<readonly Enqueued[]> {
     const requests = calls.map(({ request }) => request)
     const allowUnknown = calls[0]?.allowUnknown ?? false
-    const enqueued = await enqueueBatch(this.#db, requests, {
-      allowUnknown,
-      transaction: undefined,
-    })
-    this.#onQueued()
+    const hints = this.#waker.takeTurn()
+    const enqueued = await enqueueBatch(this.#db, requests, { allowUnknown, hints })
+    if (!hints) this.#waker.wake()
     return enqueued
   }
 

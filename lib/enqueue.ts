@@ -8,7 +8,7 @@ import {
   type Enqueued,
   type NewRequest,
 } from './db/requests.ts'
-import { SharedEnqueue } from './enqueue-together.ts'
+import { SharedEnqueue, type Wakes } from './enqueue-together.ts'
 import { ClusterError } from './errors.ts'
 import { PublishedSchemas } from './published-schemas.ts'
 import { checkAgainst } from './run/parse-input.ts'
@@ -53,18 +53,18 @@ const known: Record<'process' | 'request' | 'batch', readonly string[]> = {
 export class Enqueuer {
   readonly #db: Database
   readonly #processes: ReadonlyMap<string, Process>
-  readonly #wake: () => void
+  readonly #waker: Wakes
   readonly #shared: SharedEnqueue
   readonly #published: PublishedSchemas
   readonly #calls = new Set<Promise<Enqueued>>()
 
-  /** @param wake tells the servers that there is work */
-  constructor(db: Database, processes: ReadonlyMap<string, Process>, wake: () => void) {
+  /** @param waker tells the servers that there is work */
+  constructor(db: Database, processes: ReadonlyMap<string, Process>, waker: Wakes) {
     this.#db = db
     this.#processes = processes
-    this.#wake = wake
+    this.#waker = waker
     this.#published = new PublishedSchemas(db)
-    this.#shared = new SharedEnqueue(db, wake)
+    this.#shared = new SharedEnqueue(db, waker)
   }
 
   /**
@@ -111,7 +111,7 @@ export class Enqueuer {
     }
     const enqueued = await enqueueBatch(this.#db, checked, { transaction, allowUnknown })
     // Inside the caller's transaction nobody can see the requests yet; the next poll will.
-    if (!transaction && enqueued.length > 0) this.#wake()
+    if (!transaction && enqueued.length > 0) this.#waker.wake()
     return enqueued
   }
 

@@ -1,10 +1,14 @@
-/** At the most one hint in so many milliseconds: NOTIFY makes commits wait for each other. */
-const gapMs = 5
+/**
+ * At the most one hint in so many milliseconds: NOTIFY makes commits wait for each other. The gap is small behind a
+ * hint that came alone, and grows as long as they follow each other.
+ */
+const gapMs = { least: 1, most: 5 }
 
 /** Sends hints to the servers: the first at once, those that follow quickly together. */
 export class Waker {
   readonly #send: () => Promise<void>
   readonly #underWay = new Set<Promise<void>>()
+  #gapMs = gapMs.least
   #timer: NodeJS.Timeout | undefined
   #again = false
 
@@ -12,17 +16,17 @@ export class Waker {
     this.#send = send
   }
 
-  wake(): void {
-    if (this.#timer) {
-      this.#again = true
-      return
-    }
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined
-      if (this.#again) this.wake()
-    }, gapMs)
+  /** Whether a hint may go at once; then it is the caller's to send, and otherwise `wake` sends it in time. */
+  takeTurn(): boolean {
+    if (this.#timer) return false
     this.#again = false
-    this.#sendHint()
+    this.#timer = setTimeout(() => this.#endGap(), this.#gapMs)
+    return true
+  }
+
+  wake(): void {
+    if (this.takeTurn()) this.#sendHint()
+    else this.#again = true
   }
 
   /** Sends what waits to be sent, and resolves when nothing is under way: its connection is about to be closed. */
@@ -32,6 +36,12 @@ export class Waker {
     if (this.#again) this.#sendHint()
     this.#again = false
     await Promise.all(this.#underWay)
+  }
+
+  #endGap(): void {
+    this.#timer = undefined
+    this.#gapMs = this.#again ? Math.min(2 * this.#gapMs, gapMs.most) : gapMs.least
+    if (this.#again) this.wake()
   }
 
   #sendHint(): void {

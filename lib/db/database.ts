@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { ClusterError } from '../errors.ts'
+import { checkOut } from './check-out.ts'
 import { primaryClient } from './primary-client.ts'
 import { hasSearched, Primary } from './primary.ts'
 import { watchReplication } from './replication-warning.ts'
@@ -44,6 +45,8 @@ export class Database implements Queryable {
   readonly #connectionTimeoutMs: number
   readonly #primary: Primary
   #ownPool: pg.Pool | undefined
+  /** Whether statements keep their names, by which PostgreSQL remembers them. */
+  #keepsNames = true
 
   constructor(options: DatabaseOptions) {
     this.schema = options.schema
@@ -69,26 +72,76 @@ export class Database implements Queryable {
 
   /**
    * Runs one statement on a pooled connection.
+   * @param followUp sent right behind it, on the same connection: for what should come as soon as this is committed, and
+   *   nobody waits for. It may get lost, and it may run although the statement has failed
    * @throws {ClusterError} CW_CONNECTION, CW_NO_PRIMARY, CW_POOL_TIMEOUT, CW_NOT_REPLICATED, CW_NOT_MIGRATED and what
    *   the schema's functions raise
    */
   async query<Row extends pg.QueryResultRow>(
     statement: pg.QueryConfig,
+    followUp?: pg.QueryConfig,
+  ): Promise<pg.QueryResult<Row>> {
+    try {
+      return await this.#ask<Row>(statement, followUp)
+    } catch (error) {
+      if (!this.#isNameLost(error) || statement.name === undefined) throw error
+      return this.#ask<Row>(statement, followUp)
+    }
+  }
+
+  async #ask<Row extends pg.QueryResultRow>(
+    statement: pg.QueryConfig,
+    followUp: pg.QueryConfig | undefined,
   ): Promise<pg.QueryResult<Row>> {
     const client = await this.acquire()
     const replication = watchReplication(client)
+    const asked = client.query<Row>(this.#ownQuery(statement))
+    const followed = followUp ? this.#follow(client, asked, followUp) : Promise.resolve(true)
     try {
-      const result = await client.query<Row>(ownQuery(statement))
+      const result = await asked
       replication.check()
-      client.release()
+      void followed.then(isSoundStill => client.release(!isSoundStill))
       return result
     } catch (error) {
+      const isSoundStill = isSound(error) && (await followed)
       // Some texts open a transaction themselves; after an error they leave it open, and broken.
-      client.release(!isSound(error) || (await isInTransaction(client)))
+      client.release(!isSoundStill || (await isInTransaction(client)))
       throw translateError(error)
     } finally {
       replication.end()
     }
+  }
+
+  /** Resolves when it was answered; gives whether the connection is sound. */
+  async #follow(
+    client: pg.PoolClient,
+    asked: Promise<unknown>,
+    followUp: pg.QueryConfig,
+  ): Promise<boolean> {
+    try {
+      // A pool of the application's own may have connections that want one statement at a time.
+      if (!client.pipeline) await asked
+      await client.query(this.#ownQuery(followUp))
+      return true
+    } catch (error) {
+      return this.#isNameLost(error) || isSound(error)
+    }
+  }
+
+  #ownQuery(statement: pg.QueryConfig): pg.QueryConfig {
+    if (this.#keepsNames || statement.name === undefined) return ownQuery(statement)
+    const { name: _, ...unnamed } = statement
+    return ownQuery(unnamed)
+  }
+
+  /**
+   * Whether PostgreSQL knows a statement's name otherwise than we do, and so has done nothing: a pooler hands each
+   * transaction to another session, without what programs have prepared. From then on, names are left out.
+   */
+  #isNameLost(error: unknown): boolean {
+    const isLost = lostNameStates.has(sqlStateOf(error) ?? '')
+    if (isLost) this.#keepsNames = false
+    return isLost
   }
 
   /** Runs `work` in a transaction of its own, rolled back when it rejects. */
@@ -149,26 +202,9 @@ export class Database implements Queryable {
     }
   }
 
-  async #acquire(): Promise<pg.PoolClient> {
+  #acquire(): Promise<pg.PoolClient> {
     const { pool } = this
-    const limitMs = pool.options.connectionTimeoutMillis || this.#connectionTimeoutMs
-    const waiting = pool.connect()
-    const { promise: late, reject } = Promise.withResolvers<never>()
-    const timer = setTimeout(() => {
-      // A connection that comes after all must go back.
-      waiting.then(client => client.release()).catch(() => undefined)
-      reject(poolTimeout(pool, limitMs))
-    }, limitMs + 100)
-    try {
-      const client = await Promise.race([waiting, late])
-      // In a pool of the application's own, a connection that breaks while we hold it must not end the process.
-      if (!client.listeners('error').includes(ignore)) client.on('error', ignore)
-      return client
-    } catch (error) {
-      throw isPoolTimeout(error) ? poolTimeout(pool, limitMs) : translateError(error)
-    } finally {
-      clearTimeout(timer)
-    }
+    return checkOut(pool, pool.options.connectionTimeoutMillis || this.#connectionTimeoutMs)
   }
 
   async #connectAlone(config: pg.ClientConfig): Promise<pg.Client> {
@@ -199,6 +235,9 @@ export class Database implements Queryable {
     await pool?.end()
   }
 }
+
+/** There is no statement of this name, or there is one already. */
+const lostNameStates: ReadonlySet<string> = new Set(['26000', '42P05'])
 
 /** How long an answer may take before the connection counts as broken, in milliseconds. */
 const queryTimeoutMs = 30_000
@@ -233,6 +272,7 @@ function openPool(
       max: options.maxConnections,
       connectionTimeoutMillis: connectionTimeoutMs,
       keepAlive: true,
+      pipeline: true,
       allowExitOnIdle: true,
       Client: primaryClient(primary),
     })
@@ -253,21 +293,4 @@ const readOnlyState = '25006'
 function isSound(error: unknown): boolean {
   const sqlState = sqlStateOf(error)
   return sqlState !== undefined && sqlState !== readOnlyState && !isConnectionFailure(error)
-}
-
-function ignore(): void {
-  // The query in flight gets the error.
-}
-
-/** The pool's own limit, for which it has no code. */
-function isPoolTimeout(error: unknown): boolean {
-  return error instanceof Error && error.message === 'timeout exceeded when trying to connect'
-}
-
-function poolTimeout(pool: pg.Pool, limitMs: number): ClusterError {
-  return new ClusterError(
-    'CW_POOL_TIMEOUT',
-    `expected one of the pool's ${pool.options.max} connections to become free within ${limitMs} ms; ` +
-      'when you hold a connection yourself, hand it over as { transaction: client }',
-  )
 }

@@ -4,7 +4,9 @@ import { ClusterError } from '../errors.ts'
 import { arrayLiteral } from './array-literal.ts'
 import type { Database, Queryable } from './database.ts'
 import { confirmation } from './replication-warning.ts'
+import { statementName } from './statement-name.ts'
 import { sqlStateOf, translateError } from './translate-error.ts'
+import { queueHint } from './wake.ts'
 
 /** One request as it goes to the database; everything in it has been checked. */
 export interface NewRequest {
@@ -32,12 +34,17 @@ export type CallerTransaction =
 
 /**
  * Inserts requests with one statement, in the caller's transaction when one is given.
+ * @param options.hints whether servers are told as soon as it is committed; not with a caller's transaction
  * @throws {ClusterError} CW_UNKNOWN_PROCESS, CW_IDEMPOTENCY_CONFLICT
  */
 export async function enqueueBatch(
   db: Database,
   requests: readonly NewRequest[],
-  options: { allowUnknown: boolean; transaction: CallerTransaction | undefined },
+  options: {
+    allowUnknown: boolean
+    transaction?: CallerTransaction | undefined
+    hints?: boolean
+  },
 ): Promise<Enqueued[]> {
   if (requests.length === 0) return []
   const values = [
@@ -55,8 +62,12 @@ export async function enqueueBatch(
     select request_id, created
     from ${db.t.enqueueBatch}($1::text[], $2::text[], $3::integer[], $4::timestamptz[], $5::text[], $6::boolean)
     ${hasKeys ? ', confirmed' : ''}`
-  const session = options.transaction ? sessionOf(options.transaction) : db
-  const { rows } = await session.query<EnqueuedRow>({ text, values })
+  const { rows } = options.transaction
+    ? await sessionOf(options.transaction).query<EnqueuedRow>({ text, values })
+    : await db.query<EnqueuedRow>(
+        { name: statementName(text), text, values },
+        options.hints ? queueHint(db) : undefined,
+      )
   return rows.map(row => ({ id: String(row.request_id), created: row.created }))
 }
 

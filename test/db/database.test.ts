@@ -50,6 +50,44 @@ t.test('our own pool that is busy says the same', async t => {
   held.release()
 })
 
+t.test('behind a pooler that mixes up what programs have prepared, names are left out', async t => {
+  const { url } = await createDatabase(t, { template: false })
+  const named = { name: 'one', text: 'select 1 as one' }
+  const spoilt = {
+    'the session does not know it': 'deallocate all',
+    'the session knows it of another program': 'deallocate all; prepare "two" as select 2',
+  }
+  for (const [what, text] of Object.entries(spoilt)) {
+    const db = openDatabase(t, url, { connections: 1 })
+    t.match(await db.query(named), { rows: [{ one: 1 }] })
+    await db.query({ text })
+    const again = { name: what.endsWith('program') ? 'two' : 'one', text: 'select 1 as one' }
+    t.match(await db.query(again), { rows: [{ one: 1 }] }, what)
+    t.match(await db.query({ name: 'three', text: 'select 3 as three' }), { rows: [{ three: 3 }] })
+    const { rows } = await db.query({ text: 'select name from pg_prepared_statements' })
+    t.notMatch(rows, [{ name: 'three' }], 'and stay left out')
+  }
+})
+
+t.test('what follows a statement is done behind it, and its failure is nobody’s', async t => {
+  const { url } = await createDatabase(t, { template: false })
+  const db = openDatabase(t, url, { connections: 1 })
+  await db.query({ text: 'create table entry (id integer generated always as identity)' })
+  const add = { text: 'insert into entry default values' }
+  const refused = { text: 'select 1 / 0' }
+  await db.query(add, add)
+  t.match(await db.query({ text: 'select id from entry order by id' }), {
+    rows: [{ id: 1 }, { id: 2 }],
+  })
+  const pid = await pidOf(db)
+  await db.query(add, refused)
+  await t.rejects(db.query(refused, add), { code: '22012' })
+  t.match(await db.query({ text: 'select count(*)::integer from entry' }), { rows: [{ count: 4 }] })
+  t.equal(await pidOf(db), pid, 'the connection is used on')
+  await db.query({ text: 'select 1' }, { text: 'select pg_terminate_backend(pg_backend_pid())' })
+  t.not(await pidOf(db), pid, 'one that broke is not')
+})
+
 t.test('a statement that is refused leaves the connection in use', async t => {
   const { url } = await createDatabase(t, { template: false })
   const db = openDatabase(t, url, { connections: 1 })

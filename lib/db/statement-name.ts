@@ -1,0 +1,9 @@
+import { hash } from 'node:crypto'
+
+/**
+ * A name by which PostgreSQL remembers a statement, made of its text: behind a pooler, the session may have been that of a
+ * program of another version, and the same name means the same statement there, too.
+ */
+export function statementName(text: string): string {
+  return `cluster_worker.${hash('sha256', text, 'base64url').slice(0, 20)}`
+}
