@@ -23,6 +23,8 @@ export const contenders = {
   'pg-boss': entry('pg-boss.ts', 'peer'),
   'pg-boss-work': entry('pg-boss-work.ts', 'peer', 0.25),
   dbos: entry('dbos.ts', 'peer', 0.02),
+  // It stands on another database, and is compared by itself.
+  bullmq: { ...entry('bullmq.ts', 'peer', 0.1), isPeer: false, program: 'redis-server' },
 } satisfies Record<string, Entry>
 
 export type ContenderName = keyof typeof contenders

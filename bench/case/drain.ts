@@ -28,6 +28,7 @@ export const drainCase: Case = {
     drainEntrant('pg-boss', full),
     drainEntrant('pg-boss-work', full),
     drainEntrant('dbos', full),
+    drainEntrant('bullmq', full),
     drainEntrant('bare', full),
     ...(hasProgram('pgbench') ? [pgbench] : []),
   ],
@@ -35,6 +36,7 @@ export const drainCase: Case = {
     { metric: 'rate', of: 'cluster-worker', to: 'graphile-worker', atLeast: 2 },
     { metric: 'rate', of: 'cluster-worker', to: 'pg-boss', atLeast: 2.5 },
     { metric: 'rate', of: 'cluster-worker', to: 'bare', atLeast: 0.8 },
+    { metric: 'rate', of: 'cluster-worker', to: 'bullmq', atLeast: 1 },
   ],
   isQuick: true,
 }

@@ -13,7 +13,14 @@ const atATime = 10
 
 const batch = 1000
 
-const everybody = ['cluster-worker', 'graphile-worker', 'pg-boss', 'dbos', 'bare'] as const
+const everybody = [
+  'cluster-worker',
+  'graphile-worker',
+  'pg-boss',
+  'dbos',
+  'bullmq',
+  'bare',
+] as const
 
 /** How fast requests come in, with no server running. */
 export const enqueueCases: readonly Case[] = [
@@ -25,7 +32,10 @@ export const enqueueCases: readonly Case[] = [
     entrants: everybody.map(name =>
       enqueueEntrant(name, atATime, 1, (client, [job]) => client.enqueue(job as Job)),
     ),
-    bars: [{ metric: 'rate', of: 'cluster-worker', to: 'best peer', atLeast: 3 }],
+    bars: [
+      { metric: 'rate', of: 'cluster-worker', to: 'best peer', atLeast: 3 },
+      { metric: 'rate', of: 'cluster-worker', to: 'bullmq', atLeast: 1 },
+    ],
     isQuick: true,
   },
   {
@@ -37,7 +47,10 @@ export const enqueueCases: readonly Case[] = [
     entrants: everybody
       .filter(name => name !== 'dbos')
       .map(name => enqueueEntrant(name, 1, batch, (client, jobs) => client.enqueueMany(jobs))),
-    bars: [{ metric: 'rate', of: 'cluster-worker', to: 'best peer', atLeast: 1.5 }],
+    bars: [
+      { metric: 'rate', of: 'cluster-worker', to: 'best peer', atLeast: 1.5 },
+      { metric: 'rate', of: 'cluster-worker', to: 'bullmq', atLeast: 1 },
+    ],
     isQuick: true,
   },
 ]

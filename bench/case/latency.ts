@@ -32,10 +32,12 @@ export const latencyCase: Case = {
     latencyEntrant('graphile-worker'),
     latencyEntrant('pg-boss-work'),
     latencyEntrant('dbos'),
+    latencyEntrant('bullmq'),
   ],
   bars: [
     { metric: 'p50', of: 'cluster-worker', to: 'best peer', atMost: 0.8 },
     { metric: 'p99', of: 'cluster-worker', to: 'best peer', atMost: 1 },
+    { metric: 'p50', of: 'cluster-worker', to: 'bullmq', atMost: 1 },
     { metric: 'max', of: 'cluster-worker, polling alone', to: 'itself', atMost: pollMs + 10 },
   ],
   isQuick: true,
