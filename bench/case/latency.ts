@@ -11,8 +11,8 @@ import { quantile } from '../statistics.ts'
 const perSecond = 100
 const fullMs = 2500
 
-/** Jobs before the measured ones, so that connections and plans are there. */
-const warmUp = 20
+/** Jobs before the measured ones, so that connections and plans are there, and a worker has done what it does when it starts. */
+const warmUp = 100
 
 const pollMs = 100
 
