@@ -10,7 +10,7 @@ import { checkMigrated, migrate } from '../../lib/db/migrate.ts'
 import { enqueueBatch } from '../../lib/db/requests.ts'
 import { getRequest } from '../../lib/db/status.ts'
 import { createDatabase } from '../support/database.ts'
-import { addLane, addServer, openDatabase, success } from '../support/rows.ts'
+import { addLane, addServer, openDatabase, openRooms, success } from '../support/rows.ts'
 import { until, untilBlocked } from '../support/until.ts'
 
 const names = readdirSync(new URL('../../migrations', import.meta.url))
@@ -167,3 +167,14 @@ t.test(
     await checkMigrated(db)
   },
 )
+
+t.test('logs are compressed with lz4 where PostgreSQL has it, else as by default', async t => {
+  const { db } = await openRooms(t)
+  const { rows } = await db.query<{ used: string; hasLz4: boolean }>({
+    text: `
+      select attcompression as used,
+        (select 'lz4' = any (enumvals) from pg_settings where name = 'default_toast_compression') as "hasLz4"
+      from pg_attribute where attrelid = 'cluster_worker.log'::regclass and attname = 'text'`,
+  })
+  t.equal(rows[0]?.used, rows[0]?.hasLz4 ? 'l' : '')
+})
