@@ -11,7 +11,7 @@ export interface LogSink {
    *
    * Whoever produces output without bound must await the promise before it reads more: it resolves
    * when there is room again. It never rejects (a log that cannot be written must not fail the step).
-   * @param onStored called when the text's bytes are needed no more; without it they may be kept
+   * @param onStored called when the text's bytes are needed no more, unless they could not be stored
    */
   write(stream: LogStream, text: LogText, onStored?: () => void): Promise<void>
 }

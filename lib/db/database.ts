@@ -1,6 +1,8 @@
-import pg from 'pg'
+import type pg from 'pg'
 import { ClusterError } from '../errors.ts'
 import { checkOut } from './check-out.ts'
+import { openPool } from './open-pool.ts'
+import { queryParts, type PartsQuery } from './parts-query.ts'
 import { primaryClient } from './primary-client.ts'
 import { hasSearched, Primary } from './primary.ts'
 import { watchReplication } from './replication-warning.ts'
@@ -81,21 +83,38 @@ export class Database implements Queryable {
     statement: pg.QueryConfig,
     followUp?: pg.QueryConfig,
   ): Promise<pg.QueryResult<Row>> {
+    return this.#askNamed(
+      statement.name,
+      client => client.query<Row>(this.#ownQuery(statement)),
+      followUp,
+    )
+  }
+
+  /** Runs one statement with a large parameter, as `query` does. */
+  async queryParts(statement: PartsQuery): Promise<void> {
+    await this.#askNamed(statement.name, client => queryParts(client, this.#ownQuery(statement)))
+  }
+
+  async #askNamed<Result>(
+    name: string | undefined,
+    ask: (client: pg.PoolClient) => Promise<Result>,
+    followUp?: pg.QueryConfig,
+  ): Promise<Result> {
     try {
-      return await this.#ask<Row>(statement, followUp)
+      return await this.#ask(ask, followUp)
     } catch (error) {
-      if (!this.#isNameLost(error) || statement.name === undefined) throw error
-      return this.#ask<Row>(statement, followUp)
+      if (!this.#isNameLost(error) || name === undefined) throw error
+      return this.#ask(ask, followUp)
     }
   }
 
-  async #ask<Row extends pg.QueryResultRow>(
-    statement: pg.QueryConfig,
+  async #ask<Result>(
+    ask: (client: pg.PoolClient) => Promise<Result>,
     followUp: pg.QueryConfig | undefined,
-  ): Promise<pg.QueryResult<Row>> {
+  ): Promise<Result> {
     const client = await this.acquire()
     const replication = watchReplication(client)
-    const asked = client.query<Row>(this.#ownQuery(statement))
+    const asked = ask(client)
     const followed = followUp ? this.#follow(client, asked, followUp) : Promise.resolve(true)
     try {
       const result = await asked
@@ -128,10 +147,9 @@ export class Database implements Queryable {
     }
   }
 
-  #ownQuery(statement: pg.QueryConfig): pg.QueryConfig {
+  #ownQuery<Statement extends pg.QueryConfig>(statement: Statement): Statement {
     if (this.#keepsNames || statement.name === undefined) return ownQuery(statement)
-    const { name: _, ...unnamed } = statement
-    return ownQuery(unnamed)
+    return ownQuery({ ...statement, name: '' })
   }
 
   /**
@@ -242,9 +260,8 @@ const lostNameStates: ReadonlySet<string> = new Set(['26000', '42P05'])
 /** How long an answer may take before the connection counts as broken, in milliseconds. */
 const queryTimeoutMs = 30_000
 
-function ownQuery(statement: pg.QueryConfig): pg.QueryConfig {
-  const config = { query_timeout: queryTimeoutMs, types: typeParsers, ...statement }
-  return config
+function ownQuery<Statement extends pg.QueryConfig>(statement: Statement): Statement {
+  return { query_timeout: queryTimeoutMs, types: typeParsers, ...statement }
 }
 
 /**
@@ -258,29 +275,6 @@ async function isInTransaction(
     () => client.getTransactionStatus?.() !== 'I',
     () => true,
   )
-}
-
-function openPool(
-  options: DatabaseOptions,
-  connectionTimeoutMs: number,
-  primary: Primary,
-): pg.Pool {
-  try {
-    const pool = new pg.Pool({
-      connectionString: options.connectionString,
-      application_name: options.applicationName,
-      max: options.maxConnections,
-      connectionTimeoutMillis: connectionTimeoutMs,
-      keepAlive: true,
-      pipeline: true,
-      allowExitOnIdle: true,
-      Client: primaryClient(primary),
-    })
-    pool.on('error', () => undefined)
-    return pool
-  } catch (error) {
-    throw translateError(error)
-  }
 }
 
 /** The primary has become read-only, or this is no primary. */

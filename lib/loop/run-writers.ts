@@ -58,8 +58,10 @@ export function openRunWriters(options: RunWritersOptions): RunWriters {
     largest: mostPieces,
     mostTogether: mostLogBytes,
     sizeOf: piece => piece.size,
-    async write(batch) {
-      await appendLog(db, batch)
+    // PostgreSQL compresses one while it writes the other down.
+    atOnce: 2,
+    async write(batch, turn) {
+      await appendLog(db, batch, turn)
       return []
     },
   })

@@ -7,8 +7,11 @@ const lingerMs = 25
 /** A piece of this many bytes is written at once. */
 const largestPiece = 256 * 1024
 
-/** Whoever writes waits when so many bytes of the run are not in the database yet: enough for a statement and the next one. */
-const mostUnwritten = 2 * 1024 * 1024
+/**
+ * Whoever writes waits when so many bytes of the run are not in the database yet: enough for the two statements that may be
+ * under way, and the next one.
+ */
+const mostUnwritten = 3 * 1024 * 1024
 
 /** Who writes. */
 interface Origin {
@@ -86,11 +89,11 @@ export class RunLog {
     const piece = { requestId: this.#requestId, seq: ++this.#seq, ...rest }
     const writes = (this.#writes ??= new Set())
     const write: Promise<void> = this.#append(piece)
-      .catch(this.#onError)
+      // What could not be stored may still be on its way to a database that does not answer: nobody may change it.
+      .then(() => stored.forEach(tell => tell()), this.#onError)
       .finally(() => {
         this.#unwritten -= open.size
         writes.delete(write)
-        for (const tell of stored) tell()
       })
     writes.add(write)
   }

@@ -25,14 +25,21 @@ export function recordOutput(sink: LogSink, limit: number): OutputRecord {
   let discarded = 0
   const tail = keepTail(tailBytes)
 
-  const remember = (stream: OutputChunk['stream'], text: Buffer) => {
-    lines.add(stream, text)
-    if (stream === 'stdout') tail.add(text)
-    return text
+  const remember = (stream: OutputChunk['stream'], texts: readonly Buffer[]): void => {
+    for (const text of texts) {
+      lines.add(stream, text)
+      if (stream === 'stdout') tail.add(text)
+    }
   }
-  const print = async (stream: OutputChunk['stream'], text: Buffer, onStored?: () => void) => {
-    if (text.length > 0) await sink.write(stream, text, onStored)
-    else onStored?.()
+  /** What is stored last was read last, and none of the bytes is needed then. */
+  const print = async (
+    stream: OutputChunk['stream'],
+    texts: readonly Buffer[],
+    onStored?: () => void,
+  ) => {
+    for (const [index, text] of texts.entries())
+      await sink.write(stream, text, index === texts.length - 1 ? onStored : undefined)
+    if (texts.length === 0) onStored?.()
   }
 
   return {
@@ -42,14 +49,16 @@ export function recordOutput(sink: LogSink, limit: number): OutputRecord {
       const beyond = bytes.subarray(inLimit.length)
       kept += inLimit.length
       discarded += beyond.length
-      const text = remember(stream, decode(inLimit))
+      const texts = decode(inLimit)
+      remember(stream, texts)
       if (beyond.length > 0) remember(stream, decode(beyond))
-      await print(stream, text, giveBack)
+      await print(stream, texts, giveBack)
     },
     async end() {
       for (const stream of ['stdout', 'stderr'] as const) {
-        const text = remember(stream, decoders[stream]())
-        if (discarded === 0) await print(stream, text)
+        const texts = decoders[stream]()
+        remember(stream, texts)
+        if (discarded === 0) await print(stream, texts)
       }
       if (discarded > 0)
         await sink.write(

@@ -1,4 +1,4 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { Batcher, type BatcherOptions } from '../../lib/base/batcher.ts'
 
 class Transient extends Error {}
@@ -85,6 +85,81 @@ t.test('a second write begins beside the first with a full batch only', async t 
   t.same(all.slice(0, 4), ['one', 'two', 'three', 'four'])
   t.same(all.at(-1), 'answer 8')
   t.same(writes.flat(), [1, 2, 3, 4, 5, 6, 7, 8], 'each is written once')
+})
+
+t.test('a second write begins beside the first when it has so much together, too', async t => {
+  const settings = { atOnce: 2, largest: 100, mostTogether: 10, sizeOf: Number }
+  const { batcher, writes, answers } = openBatcher(settings)
+  const holds = [1, 2].map(() => Promise.withResolvers<readonly string[]>())
+  answers.push(...holds.map(hold => () => hold.promise))
+  const adding = [4, 6, 5].map(item => batcher.add(item))
+  await new Promise(setImmediate)
+  t.same(writes, [[4, 6]])
+  adding.push(batcher.add(5), batcher.add(1))
+  await new Promise(setImmediate)
+  t.same(writes, [
+    [4, 6],
+    [5, 5],
+  ])
+  for (const hold of holds) hold.resolve([])
+  await Promise.all(adding)
+  t.same(writes, [[4, 6], [5, 5], [1]])
+})
+
+/** One write beside another one, with what each was told about its turn. */
+async function openTwo(t: Test) {
+  const end = new AbortController()
+  const holds = [1, 2].map(() => Promise.withResolvers<readonly void[]>())
+  const turns: (Promise<void> | undefined)[] = []
+  const batcher = new Batcher<number, void>({
+    largest: 1,
+    atOnce: 2,
+    signal: end.signal,
+    isTransient: error => error instanceof Transient,
+    async write(_, turn) {
+      turns.push(turn)
+      return holds[turns.length - 1]?.promise ?? []
+    },
+  })
+  const adding = [batcher.add(1), batcher.add(2)]
+  await new Promise(setImmediate)
+  t.equal(turns.length, 2)
+  t.equal(turns[0], undefined)
+  const [, turn] = turns as [undefined, Promise<void>]
+  let isMyTurn = false
+  turn.then(
+    () => (isMyTurn = true),
+    () => undefined,
+  )
+  return { end, holds, turns, adding, turn, isMyTurn: () => isMyTurn }
+}
+
+t.test('a write beside another one is told when that one is over', async t => {
+  const { holds, turns, adding, turn, isMyTurn } = await openTwo(t)
+  holds[0]?.reject(new Transient('cut'))
+  await new Promise(setImmediate)
+  t.notOk(isMyTurn(), 'as long as it is repeated')
+  await adding[0]
+  await turn
+  holds[1]?.resolve([])
+  await adding[1]
+  t.same(turns[2], undefined, 'the repetition of the first waits for nobody')
+})
+
+t.test('one that is refused is over, too', async t => {
+  const { holds, adding, turn } = await openTwo(t)
+  holds[0]?.reject(new TypeError('one'))
+  await t.rejects(adding[0] as Promise<void>, { message: 'one' })
+  await t.resolves(turn)
+  holds[1]?.resolve([])
+  await adding[1]
+})
+
+t.test('when it ends, the turn of the second never comes', async t => {
+  const { end, adding, turn } = await openTwo(t)
+  end.abort(new Error('over'))
+  await t.rejects(turn, { message: 'over' })
+  await Promise.allSettled(adding)
 })
 
 t.test('with two writes at once, what one turn adds is written once and none is empty', async t => {

@@ -13,7 +13,7 @@ t.test('any texts arrive as they are, in their order', async t => {
     fc.asyncProperty(fc.array(text, { minLength: 1, maxLength: 20 }), async texts => {
       const { rows } = await db.query<{ text: string; n: string }>({
         text: 'select text, n from unnest($1::text[]) with ordinality as given (text, n) order by n',
-        values: [textArray(texts.map(text => halves(text)))],
+        values: [Buffer.concat(textArray(texts.map(text => halves(text))))],
       })
       t.same(
         rows.map(row => row.text),
@@ -22,6 +22,13 @@ t.test('any texts arrive as they are, in their order', async t => {
     }),
     { numRuns: 50 },
   )
+})
+
+t.test('what is large already is not copied', async t => {
+  const large = Buffer.alloc(100_000, 'x')
+  const buffers = textArray([['a', large, 'b'], ['c']])
+  t.equal(buffers.length, 3)
+  t.equal(buffers[1], large)
 })
 
 /** The text in parts of both kinds, cut anywhere between two characters. */

@@ -15,7 +15,7 @@ const output = fc
 
 function decode(pieces: readonly Buffer[]): string {
   const decoder = makeOutputDecoder()
-  return Buffer.concat([...pieces.map(piece => decoder(piece)), decoder()]).toString()
+  return Buffer.concat([...pieces, undefined].flatMap(piece => decoder(piece))).toString()
 }
 
 t.test('however output is cut, it becomes the same text', async t => {
@@ -33,5 +33,11 @@ t.test('however output is cut, it becomes the same text', async t => {
 
 t.test('text that can be stored is not copied', async t => {
   const bytes = Buffer.from('how it is ☃')
-  t.equal(makeOutputDecoder()(bytes).buffer, bytes.buffer)
+  const decode = makeOutputDecoder()
+  t.equal(decode(bytes)[0]?.buffer, bytes.buffer)
+  t.same(decode(bytes.subarray(-3, -1)), [])
+  const next = Buffer.concat([bytes.subarray(-1), bytes])
+  const texts = decode(next)
+  t.same(texts.map(String), ['☃', 'how it is ☃'])
+  t.equal(texts[1]?.buffer, next.buffer, 'but for the character that was split')
 })

@@ -81,6 +81,30 @@ t.test('a few bytes keep no buffer, and nobody else loses theirs with them', asy
   end(pipe)
 })
 
+t.test(
+  'small parts fill a buffer together, which is used again when all were given back',
+  async t => {
+    const pipe = await openPipe(t)
+    const parts = []
+    for (const letter of 'abc') parts.push(await pass(pipe, letter, 10_000))
+    const [{ buffer }] = parts as [Buffer, Buffer, Buffer]
+    t.ok(parts.every(part => part.buffer === buffer))
+    const other = await pass(pipe, 'd', 20_000)
+    t.equal(other.buffer, buffer, 'as long as there is room')
+    const next = await pass(pipe, 'e')
+    t.not(next.buffer, buffer)
+    for (const [index, letter] of ['a', 'b', 'c'].entries())
+      t.equal(parts[index]?.toString(), letter.repeat(10_000))
+    for (const part of [...parts, parts[0] as Buffer]) pipe.output.giveBack(part)
+    t.not((await pass(pipe, 'f')).buffer, buffer, 'one part is still needed')
+    t.equal(other.toString(), 'd'.repeat(20_000))
+    pipe.output.giveBack(other)
+    const memory = [await pass(pipe, 'g'), await pass(pipe, 'h')]
+    t.ok(memory.some(bytes => bytes.buffer === buffer))
+    end(pipe)
+  },
+)
+
 t.test('what comes while nobody listens is complete and in order', async t => {
   const { output, writeFd } = await openPipe(t)
   const reading = text(output)

@@ -1,6 +1,7 @@
 import type { Client } from 'pg'
 import type pg from 'pg'
 import type { Database, Queryable } from '../../../lib/db/database.ts'
+import { queryParts, type PartsQuery } from '../../../lib/db/parts-query.ts'
 import { typeParsers } from '../../../lib/db/type-parsers.ts'
 import { withoutChance, type Act, type Scene } from './scene.ts'
 
@@ -158,6 +159,10 @@ function openOn(db: Database, session: Client, gate?: Gate): Database {
     if (transactionControl.test(statement.text)) return session.query<Row>('select')
     return gate.pass(() => session.query<Row>(config))
   }
+  const sendParts = async (statement: PartsQuery): Promise<void> => {
+    const send = () => queryParts(session, statement)
+    await (gate ? gate.pass(send) : send())
+  }
   const transaction = async <T>(work: (client: Queryable) => Promise<T>): Promise<T> => {
     await query({ text: 'begin' })
     try {
@@ -169,7 +174,7 @@ function openOn(db: Database, session: Client, gate?: Gate): Database {
       throw error
     }
   }
-  return Object.assign(Object.create(db) as Database, { query, transaction })
+  return Object.assign(Object.create(db) as Database, { query, queryParts: sendParts, transaction })
 }
 
 /** What tells one failure from another: our code, or the SQLSTATE. */
