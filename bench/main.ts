@@ -4,6 +4,7 @@ import yargs from 'yargs'
 import { cases } from './cases.ts'
 import { contenders, type ContenderName } from './contenders.ts'
 import { installPeers } from './install-peers.ts'
+import { buildLibrary } from './library.ts'
 import { drawPlot } from './report/plot.ts'
 import { showDuration } from './report/figure.ts'
 import { showTables } from './report/table.ts'
@@ -67,6 +68,7 @@ const args = await yargs(words)
 
 const { quick, minutes, rounds = quick ? 1 : 3, scale = quick ? quickScale : 1 } = args
 if (!args.against || args.against.some(name => contenders[name].isInstalled)) installPeers()
+buildLibrary()
 const stopping = new AbortController()
 // PostgreSQL would go on without us; a second signal does not wait for the measurement.
 for (const signal of ['SIGINT', 'SIGTERM'] as const)

@@ -1,16 +1,19 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { call, Cluster, command, defineProcess, type Process } from '../../lib/index.ts'
+import type { Process } from '../../lib/index.ts'
 import { packageVersion } from '../../lib/version.ts'
 import type { BenchClient, Contender, Job } from '../contender.ts'
+import { loadLibrary } from '../library.ts'
 import type { Ledger } from '../ledger.ts'
 import { openPool } from '../pool.ts'
+
+const { call, Cluster, command, defineProcess } = await loadLibrary()
 
 /** The slots of one server: as many as the claims and finishes under way can carry. */
 const concurrency = 2000
 
-/** Ours, through the public library, as a user would. The history is kept; nothing is less durable than by default. */
+/** Ours, through the public library, built, as a user would. The history is kept; nothing is less durable than by default. */
 export const contender: Contender = {
   version: packageVersion(),
   settings: `concurrency ${concurrency}, all else as by default (history kept, no housekeeping while it is measured)`,
