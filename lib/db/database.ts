@@ -37,6 +37,12 @@ export interface DatabaseOptions {
 
 const defaultConnectionTimeoutMs = 10_000
 
+/**
+ * How long a connection of our own pool stays open that nobody uses, in milliseconds: longer than an idle server's longest pause
+ * between two looks, because opening one costs PostgreSQL more than a hundred of them.
+ */
+const idleConnectionMs = 15_000
+
 /** One installation: a pool, and the names of its schema. */
 export class Database implements Queryable {
   readonly schema: string
@@ -271,6 +277,7 @@ function openPool(
       application_name: options.applicationName,
       max: options.maxConnections,
       connectionTimeoutMillis: connectionTimeoutMs,
+      idleTimeoutMillis: idleConnectionMs,
       keepAlive: true,
       pipeline: true,
       allowExitOnIdle: true,
