@@ -13,7 +13,8 @@ export class Ledger {
   #repeated = 0
 
   constructor(capacity: number) {
-    this.#startedAt = new Float64Array(capacity)
+    // Written once, so that the memory is there: else it would come bit by bit as the jobs start, and look like a leak.
+    this.#startedAt = new Float64Array(capacity).fill(0)
   }
 
   get started(): number {

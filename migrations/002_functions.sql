@@ -53,6 +53,8 @@ begin
           from unnest(processes, inputs, priorities) as u (process, input, priority)
         ) as g
         join lane on lane.process = g.process
+        -- Or a join may turn them round, and indexes that grow at their end from there are half empty.
+        order by g.id
       ), recorded as (
         insert into request (id, lane, priority, input)
         select g.id, g.lane, g.priority, g.input from given g

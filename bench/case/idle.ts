@@ -7,19 +7,19 @@ import { now } from '../ledger.ts'
 import { processorTime } from '../process-usage.ts'
 
 const processes = 4
-const serversEach = 5
+const serversEach = 15
 const servers = processes * serversEach
 /** Not scaled: PostgreSQL counts the statements of a session up to a second late. */
 const measuredMs = 20_000
 
 /** For what starting them left to do, and until the connections that it took are closed. */
-const settleMs = 15_000
+const settleMs = 17_000
 
 /** What servers cost PostgreSQL that have nothing to do. */
 export const idleCase: Case = {
   name: 'idle',
   title: () =>
-    `${servers} idle servers for ${measuredMs / 1000} s; the processor time is extrapolated to 100`,
+    `${servers} idle servers for ${measuredMs / 1000} s; the processor time is extrapolated to 100, in proportion`,
   metrics: [
     { name: 'statements', unit: '/s and server', better: 'less' },
     { name: 'processor', unit: '% of a core for 100', better: 'less' },

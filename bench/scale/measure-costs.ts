@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type pg from 'pg'
 import { claim } from '../../lib/db/claim.ts'
-import type { Database } from '../../lib/db/database.ts'
+import type { Database, Queryable } from '../../lib/db/database.ts'
 import { finish } from '../../lib/db/finish.ts'
 import { pulse } from '../../lib/db/pulse.ts'
 import { wakeChannel, wakeServers } from '../../lib/db/wake.ts'
@@ -14,7 +14,8 @@ import type { Costs } from './costs.ts'
 
 const turns = 20
 const blocks = 9
-const fleet = 1000
+/** Sessions, for which PostgreSQL has room as it comes. */
+const fleet = 80
 const listeners = 50
 const batch = 500
 
@@ -68,30 +69,47 @@ async function measureRuns({ place, db, incarnation, lanes }: Bench) {
   return { emptyClaimMs, enqueueMs, singleRunMs, batchedRunMs }
 }
 
-/** With the rows and locks of a fleet: it makes no difference which session holds the locks. */
+/** With a fleet whose sessions hold the locks that prove them, and planned as the witness has it. */
 async function measurePulses({ place, db, incarnation, lanes }: Bench) {
-  // Each takes the lock of its beat and gives it back, whichever session it is on.
-  const ask = (isWatching: boolean): Promise<number> =>
-    costOf(db, [], () =>
-      pulse(db, db.t, { incarnation, lanes, isWatching, isStandby: false, beat: 1, last: 1 }),
+  const session = await connect(place.url)
+  const others: pg.Client[] = []
+  try {
+    await session.query('set plan_cache_mode = force_generic_plan')
+    const asked = { incarnation, lanes, isStandby: false, beat: 1, last: 1 }
+    const ask = (isWatching: boolean): Promise<number> =>
+      costOf(session, [], () => pulse(session, db.t, { ...asked, isWatching }))
+    await place.session.query('vacuum (analyze)')
+    const pulseMs = await ask(false)
+    const watchMs = await ask(true)
+    for (let n = 0; n < fleet; n++) others.push(await addMember(place, `n${n}`))
+    await place.session.query('vacuum (analyze)')
+    const watchPerServerMs = ((await ask(true)) - watchMs) / fleet
+    return { pulseMs, watchMs, watchPerServerMs }
+  } finally {
+    await Promise.all([session, ...others].map(one => one.end()))
+  }
+}
+
+/** A server that lives, as the others see it. */
+async function addMember({ url }: Place, node: string): Promise<pg.Client> {
+  const session = await connect(url)
+  await session.query(
+    `with made as (insert into cluster_worker.node (id) values ($1) returning id),
+    begun as (
+      insert into cluster_worker.incarnation (node, version, host, pid, concurrency)
+      select id, '0', 'scale', 0, 10 from made returning id
     )
-  await place.session.query('vacuum (analyze)')
-  const pulseMs = await ask(false)
-  const watchMs = await ask(true)
-  await place.session.query(`
-    with made as (insert into cluster_worker.node (id) select 'n' || n from generate_series(1, ${fleet}) as n returning id)
-    insert into cluster_worker.incarnation (node, version, host, pid, concurrency)
-    select id, '0', 'scale', 0, 10 from made`)
-  await place.session.query(`
-    insert into cluster_worker.witness (incarnation)
-    select id from cluster_worker.incarnation on conflict do nothing`)
-  await place.session.query(`
-    select pg_advisory_lock(('cluster_worker.incarnation'::regclass::oid)::bigint::integer, id::integer),
-      pg_advisory_lock(('cluster_worker.node'::regclass::oid)::bigint::integer, id::integer)
-    from cluster_worker.incarnation`)
-  await place.session.query('vacuum (analyze)')
-  const watchPerServerMs = ((await ask(true)) - watchMs) / fleet
-  return { pulseMs, watchMs, watchPerServerMs }
+    insert into cluster_worker.witness (incarnation) select id from begun`,
+    [node],
+  )
+  await session.query(
+    `select pg_advisory_lock('cluster_worker.node'::regclass::integer, n.seq),
+      pg_advisory_lock('cluster_worker.incarnation'::regclass::integer, i.id::integer),
+      pg_advisory_lock_shared('cluster_worker.witness'::regclass::integer, n.seq)
+    from cluster_worker.incarnation as i join cluster_worker.node as n on n.id = i.node where n.id = $1`,
+    [node],
+  )
+  return session
 }
 
 async function measureHints({ place, db }: Bench) {
@@ -126,7 +144,7 @@ async function measureHints({ place, db }: Bench) {
 
 /** The processor time of our session and others for one turn: the median of some blocks, after one that warms up. */
 async function costOf(
-  db: Database,
+  db: Queryable,
   others: readonly number[],
   turn: () => Promise<unknown>,
 ): Promise<number> {

@@ -160,7 +160,7 @@ function claimText(
       returning q.id, q.lane, q.priority, q.input
     ), started as (
       insert into ${t.running} (id, incarnation, token)
-      select id, $1, $4 from claimed
+      select id, $1, $4 from claimed order by id
     )
     select id, lane, -priority::integer as rank, input from claimed order by rank, id`
 }

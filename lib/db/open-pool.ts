@@ -10,6 +10,12 @@ interface PoolOptions {
 }
 
 /**
+ * How long a connection of our own pool stays open that nobody uses, in milliseconds: longer than an idle server's longest pause
+ * between two looks, because opening one costs PostgreSQL more than a hundred of them.
+ */
+const idleConnectionMs = 15_000
+
+/**
  * Opens a pool of our own, whose connections lead to the primary.
  * @throws {ClusterError} CW_CONFIG when the URL cannot be read
  */
@@ -24,6 +30,7 @@ export function openPool(
       application_name: options.applicationName,
       max: options.maxConnections,
       connectionTimeoutMillis: connectionTimeoutMs,
+      idleTimeoutMillis: idleConnectionMs,
       keepAlive: true,
       pipeline: true,
       allowExitOnIdle: true,

@@ -51,14 +51,19 @@ export async function agreeOnSetting(
 
 /**
  * Whether it is this server's turn to do what one server does for all, once in so many milliseconds by the database's
- * clock. One statement, so that of many who ask at once one gets the turn.
+ * clock. One statement, so that of many who ask at once one gets the turn: those who come second wait for the row of the first,
+ * and find it changed. Who asks too early writes nothing and locks nothing.
  */
 export async function takeTurn(db: Database, name: string, everyMs: number): Promise<boolean> {
+  const { t } = db
   const { rowCount } = await db.query({
+    name: `${db.schema}.take-turn`,
     text: `
-      insert into ${db.t.setting} as s (name, value) values ($1, 'null')
+      insert into ${t.setting} as s (name, value)
+      select $1, 'null' where not exists (
+        select from ${t.setting} where name = $1 and changed_at >= now() - $2::float8 * interval '1 ms')
       on conflict (name) do update set changed_at = now()
-        where s.changed_at < now() - $2 * interval '1 ms'`,
+        where s.changed_at < now() - $2::float8 * interval '1 ms'`,
     values: [name, everyMs],
   })
   return rowCount === 1

@@ -1,4 +1,4 @@
-import type { OtherIncarnation } from '../db/pulse.ts'
+import type { OtherIncarnation } from '../db/other-incarnations.ts'
 
 export interface LossDeclarerOptions {
   /** The requests that failed with it; undefined when another server was faster, or it lives after all. */

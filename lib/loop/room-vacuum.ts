@@ -8,13 +8,13 @@ export interface RoomVacuumOptions {
 }
 
 /** For fewer claims of this server it is never worth it. */
-const leastDue = 3000
+const leastDue = 2000
 
 /**
  * It is due when so many have been claimed as fit into this part of the rooms. So they grow by little, with a short queue or
  * a long one; and where the rows have to stay, because an open transaction may see them, it comes ever more rarely.
  */
-const duePart = 0.25
+const duePart = 0.2
 
 /** How long it is left alone when it failed, or was not allowed, in milliseconds. */
 const pauseMs = 60_000

@@ -17,9 +17,12 @@ import {
 import type { Database } from '../db/database.ts'
 import { takeTurn } from '../db/settings.ts'
 
-/** How often a server looks for leftovers, in milliseconds, and how many it takes at a time. */
+/** How often a server looks whether it is its turn to look for leftovers, in milliseconds, and how many it takes at a time. */
 const everyMs = 60_000
 const batch = 500
+
+/** How often some server looks for them at the most, in milliseconds: less than from one pass of a server to its next. */
+const turnMs = 25_000
 
 /** How many rows of what was removed one statement takes. */
 const rowsAtOnce = 5000
@@ -36,7 +39,10 @@ export interface Swept {
   bytes: number
 }
 
-/** Now and then removes what lost imports and removed versions have left in the store. Every server may, at any time. */
+/**
+ * Now and then removes what lost imports and removed versions have left in the store. One server of all does, whoever asks
+ * first; several at once would do no harm.
+ */
 export function openStoreSweep(
   db: Database,
   store: Store,
@@ -52,7 +58,7 @@ export function openStoreSweep(
   return new Loop({
     name: 'store sweep',
     async pass() {
-      if (options.mayBegin()) {
+      if (options.mayBegin() && (await takeTurn(db, 'leftoversTurn', turnMs))) {
         const { signal } = options
         if (await takeTurn(db, 'importLogTurn', logMs)) await purgeImportLog(db)
         if (await takeRetentionTurn(db)) await expireAll(db, signal, options.onExpired)

@@ -17,8 +17,12 @@ export interface HousekeepingOptions {
 const queue = 'purge'
 const everyHour = '17 * * * *'
 
-/** Intervals in seconds: housekeeping is in no hurry, and an idle server shall cost next to nothing. */
-const unhurried = 60
+/**
+ * Intervals in seconds: housekeeping is in no hurry, and an idle server shall cost next to nothing. What looks after pg-boss's
+ * own few rows, on each server, may take its time; a job that is due is found a little sooner.
+ */
+const unhurried = 600
+const betweenLooks = 60
 
 /**
  * The cluster's housekeeping: once an hour, one of the servers removes old requests. pg-boss keeps the schedule;
@@ -39,6 +43,7 @@ export class Housekeeping {
       maintenanceIntervalSeconds: 24 * 3600,
       monitorIntervalSeconds: unhurried,
       queueCacheIntervalSeconds: unhurried,
+      bamIntervalSeconds: unhurried,
       flowIntervalSeconds: 3600,
       cronMonitorIntervalSeconds: 45,
       cronWorkerIntervalSeconds: 45,
@@ -70,7 +75,7 @@ export class Housekeeping {
     await this.#boss.start()
     await this.#boss.createQueue(queue, { retryLimit: 2, deleteAfterSeconds: 7 * 24 * 3600 })
     await this.#boss.schedule(queue, everyHour)
-    await this.#boss.work(queue, { pollingIntervalSeconds: unhurried }, async () => {
+    await this.#boss.work(queue, { pollingIntervalSeconds: betweenLooks }, async () => {
       const removed = await this.#options.purge()
       if (removed > 0) this.#options.onPurged(removed)
     })

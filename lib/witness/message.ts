@@ -1,6 +1,6 @@
 import type { ConnectionSettings } from '../db/connection-settings.ts'
 import type { NodeDescription } from '../db/incarnations.ts'
-import type { OtherIncarnation } from '../db/pulse.ts'
+import type { OtherIncarnation } from '../db/other-incarnations.ts'
 import type { NewestTimeline } from '../base/timeline-memory.ts'
 import { ClusterError, errorCodes, messageOf, type ErrorCode } from '../errors.ts'
 import type { Look } from './witness.ts'

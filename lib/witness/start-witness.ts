@@ -1,7 +1,7 @@
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { Loop } from '../base/loop.ts'
-import type { OtherIncarnation } from '../db/pulse.ts'
+import type { OtherIncarnation } from '../db/other-incarnations.ts'
 import type { NewestTimeline } from '../base/timeline-memory.ts'
 import { ClusterError, messageOf } from '../errors.ts'
 import {

@@ -1,4 +1,4 @@
-import type { OtherIncarnation } from '../db/pulse.ts'
+import type { OtherIncarnation } from '../db/other-incarnations.ts'
 
 /** The last that was seen of an incarnation, and since when nothing else was. */
 interface Sight {

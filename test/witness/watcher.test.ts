@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { OtherIncarnation } from '../../lib/db/pulse.ts'
+import type { OtherIncarnation } from '../../lib/db/other-incarnations.ts'
 import { Watcher } from '../../lib/witness/watcher.ts'
 
 const own = 5000

@@ -12,11 +12,22 @@ export interface DueChecks {
 }
 
 /**
- * The components whose sources are to be asked now and by nobody else, the most overdue first.
+ * The components whose sources are to be asked now and by nobody else, the most overdue first. Most often there are none, and
+ * every server asks again and again; so it is asked first when the next one is due, whoever may check it: without parameters,
+ * PostgreSQL plans that once.
  * @param types the types of sources that this server knows
  */
 export async function findDueChecks(db: Database, types: readonly string[]): Promise<DueChecks> {
   const { t } = db
+  const { rows: next } = await db.query<{ next_in_ms: number | null }>({
+    name: `${db.schema}.find-next-check`,
+    text: `
+      select min(case when is_asked then 0 else extract(epoch from due_at - clock_timestamp()) * 1000 end)::float8
+        as next_in_ms
+      from ${t.checkSchedule}`,
+  })
+  const nextInMs = next[0]?.next_in_ms ?? null
+  if (nextInMs === null || nextInMs > 0) return { due: [], nextInMs }
   const { rows } = await db.query<{ id: number; name: string; wait_ms: number }>({
     name: `${db.schema}.find-due-checks`,
     text: `

@@ -23,6 +23,7 @@ export interface DueImports {
 /**
  * The versions that are to be imported now and that nobody imports, the oldest wish first. Of an incremental component the
  * version alone that was found first, for those behind it build on it; and none while the import of one before it is cancelled.
+ * Asked first is when the next one is due, whatever it waits for: most often there is none.
  * @param types the types of sources that this server knows
  */
 export async function findDueImports(
@@ -31,6 +32,14 @@ export async function findDueImports(
   limit: number,
 ): Promise<DueImports> {
   const { t } = db
+  const { rows: next } = await db.query<{ next_in_ms: number | null }>({
+    name: `${db.schema}.find-next-import`,
+    text: `
+      select (extract(epoch from min(next_at) - clock_timestamp()) * 1000)::float8 as next_in_ms
+      from ${t.wantedImport}`,
+  })
+  const nextInMs = next[0]?.next_in_ms ?? null
+  if (nextInMs === null || nextInMs > 0) return { due: [], nextInMs }
   const { rows } = await db.query<WantedRow>({
     name: `${db.schema}.find-due-imports`,
     text: `
