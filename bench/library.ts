@@ -1,6 +1,8 @@
 import { spawnSync } from 'node:child_process'
 
-type Library = typeof import('../lib/index.ts')
+import type * as library from '../lib/index.ts'
+
+type Library = typeof library
 
 /** Set for this process and its workers when the library was built. */
 const builtName = 'CLUSTER_WORKER_BENCH_BUILT'
