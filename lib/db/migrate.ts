@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import knexFactory, { type Knex } from 'knex'
+import type { Knex } from 'knex'
 import { ClusterError } from '../errors.ts'
 import type { Database, Queryable } from './database.ts'
 import { translateError } from './translate-error.ts'
@@ -49,6 +49,8 @@ export async function checkMigrated(db: Database): Promise<void> {
 
 async function applyMissing(db: Database): Promise<string[]> {
   refuseNewer(db.schema, await appliedMigrations(db))
+  // Loaded when it is needed: most programs never migrate.
+  const { default: knexFactory } = await import('knex')
   const knex = knexFactory({ client: 'pg', connectionPool: db.pool, log: silent } as Knex.Config)
   const config: Knex.MigratorConfig = {
     migrationSource: migrationSource(db),

@@ -1,4 +1,3 @@
-import knexFactory from 'knex'
 import type { FailureReason, Outcome, StepPhase, StepState } from '../base/record.ts'
 import type { Database } from './database.ts'
 
@@ -117,6 +116,8 @@ export async function getRequest(db: Database, id: string): Promise<RequestRecor
 
 /** Requests, newest first. The page is chosen on the narrow tables; only its rows are then looked up in the view. */
 export async function listRequests(db: Database, filter: ListFilter): Promise<RequestSummary[]> {
+  // Loaded when it is needed: programs that only enqueue never do.
+  const { default: knexFactory } = await import('knex')
   const knex = knexFactory({ client: 'pg' })
   const from = (table: string): string => `${db.schema}.${table}`
   const page = knex(from('request')).select('id').orderBy('id', 'desc').limit(filter.limit)

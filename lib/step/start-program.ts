@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { closeSync } from 'node:fs'
 import type { Readable } from 'node:stream'
-import { execa } from 'execa'
+import type { execa as startWithExeca } from 'execa'
 import { ClusterError } from '../errors.ts'
 import type { Pipe, PipeSupply } from './pipe-supply.ts'
 import type { ProgramOutput } from './merge-outputs.ts'
@@ -34,10 +34,12 @@ export interface StartSettings {
  * @throws {ClusterError} CW_STEP_FAILED when it cannot be started; or what it was stopped for
  */
 export async function startProgram(spawn: Spawn, settings: StartSettings): Promise<Program> {
+  // Loaded with the first command: programs that only enqueue have none.
+  const { execa } = await import('execa')
   const pipes = await settings.pipes.take()
   try {
     settings.stop.throwIfAsked()
-    const child = launch(spawn, settings.cookie, pipes)
+    const child = launch(execa, spawn, settings.cookie, pipes)
     const { pid, nodeChildProcess } = child
     if (pid === undefined) throw await startError(spawn, (await child).code)
     return { pid, exited: exitOf(nodeChildProcess), ...outputsOf(nodeChildProcess, pipes) }
@@ -51,6 +53,7 @@ export async function startProgram(spawn: Spawn, settings: StartSettings): Promi
 }
 
 function launch(
+  execa: typeof startWithExeca,
   { file, args, cwd, env }: Spawn,
   cookie: string,
   [stdout, stderr]: readonly Pipe[],

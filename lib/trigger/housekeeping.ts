@@ -1,4 +1,4 @@
-import { PgBoss } from 'pg-boss'
+import type { PgBoss } from 'pg-boss'
 import { Loop } from '../base/loop.ts'
 
 export interface HousekeepingOptions {
@@ -30,25 +30,11 @@ const betweenLooks = 60
  */
 export class Housekeeping {
   readonly #options: HousekeepingOptions
-  readonly #boss: PgBoss
+  #boss: PgBoss | undefined
   readonly #loop: Loop
 
   constructor(options: HousekeepingOptions) {
     this.#options = options
-    this.#boss = new PgBoss({
-      db: { executeSql: (text, values) => options.executeSql(text, values) },
-      schema: options.schema,
-      createSchema: false,
-      superviseIntervalSeconds: unhurried,
-      maintenanceIntervalSeconds: 24 * 3600,
-      monitorIntervalSeconds: unhurried,
-      queueCacheIntervalSeconds: unhurried,
-      bamIntervalSeconds: unhurried,
-      flowIntervalSeconds: 3600,
-      cronMonitorIntervalSeconds: 45,
-      cronWorkerIntervalSeconds: 45,
-    })
-    this.#boss.on('error', error => options.onError(error))
     this.#loop = new Loop({
       name: 'housekeeping',
       pass: async () => {
@@ -67,18 +53,40 @@ export class Housekeeping {
 
   async stop(): Promise<void> {
     await this.#loop.stop()
-    await this.#boss.stop({ graceful: false, close: false })
+    await this.#boss?.stop({ graceful: false, close: false })
   }
 
   async #begin(): Promise<void> {
     await this.#createSchema()
-    await this.#boss.start()
-    await this.#boss.createQueue(queue, { retryLimit: 2, deleteAfterSeconds: 7 * 24 * 3600 })
-    await this.#boss.schedule(queue, everyHour)
-    await this.#boss.work(queue, { pollingIntervalSeconds: betweenLooks }, async () => {
+    const boss = (this.#boss ??= await this.#openBoss())
+    await boss.start()
+    await boss.createQueue(queue, { retryLimit: 2, deleteAfterSeconds: 7 * 24 * 3600 })
+    await boss.schedule(queue, everyHour)
+    await boss.work(queue, { pollingIntervalSeconds: betweenLooks }, async () => {
       const removed = await this.#options.purge()
       if (removed > 0) this.#options.onPurged(removed)
     })
+  }
+
+  /** pg-boss is loaded when a server begins: programs that only enqueue never need it. */
+  async #openBoss(): Promise<PgBoss> {
+    const { executeSql, schema } = this.#options
+    const { PgBoss } = await import('pg-boss')
+    const boss = new PgBoss({
+      db: { executeSql: (text, values) => executeSql(text, values) },
+      schema,
+      createSchema: false,
+      superviseIntervalSeconds: unhurried,
+      maintenanceIntervalSeconds: 24 * 3600,
+      monitorIntervalSeconds: unhurried,
+      queueCacheIntervalSeconds: unhurried,
+      bamIntervalSeconds: unhurried,
+      flowIntervalSeconds: 3600,
+      cronMonitorIntervalSeconds: 45,
+      cronWorkerIntervalSeconds: 45,
+    })
+    boss.on('error', error => this.#options.onError(error))
+    return boss
   }
 
   /** `if not exists` does not keep two servers from creating it at the same moment: one of them then gets an error. */
