@@ -3,19 +3,22 @@ import type { DrainOptions } from '../drain.ts'
 import { amountOf } from '../plan.ts'
 import { drainEntrant, rateMetric } from './drain-entrant.ts'
 
-/** As many as in the drain itself. */
-const full = 200_000
-
 /** The drain with more processes, names or priorities, which must not cost anything. */
 export const drainVariants: readonly Case[] = [
-  variant('processes', 'with 4 server processes', { workers: 4 }),
-  variant('names', 'with 100 process names', {
+  // As many as in the drain itself: four processes have four times as much to warm up.
+  variant('processes', 200_000, 'with 4 server processes', { workers: 4 }),
+  variant('names', 50_000, 'with 100 process names', {
     kinds: Array.from({ length: 100 }, (_, index) => `noop-${index}`),
   }),
-  variant('priorities', 'with 3 priorities', { priorities: [0, 1, 2] }),
+  variant('priorities', 50_000, 'with 3 priorities', { priorities: [0, 1, 2] }),
 ]
 
-function variant(name: string, what: string, options: Omit<DrainOptions, 'jobs'>): Case {
+function variant(
+  name: string,
+  full: number,
+  what: string,
+  options: Omit<DrainOptions, 'jobs'>,
+): Case {
   return {
     name,
     title: plan => `drain of ${amountOf(plan, full)} no-op function requests ${what}`,
