@@ -2,6 +2,7 @@ import { toMicroseconds } from '../base/clock.ts'
 import type { Ending, StepRecord } from '../base/record.ts'
 import { arrayLiteral } from './array-literal.ts'
 import type { Database } from './database.ts'
+import { groupAlike } from './group-alike.ts'
 import { confirmation } from './replication-warning.ts'
 
 /** A run that has ended, with the token that proves whose it is. */
@@ -70,7 +71,8 @@ async function moveToFinished(
   runs: readonly Finish[],
 ): Promise<number> {
   const { t } = db
-  const { rows } = await db.query<{ moved: number }>({
+  const { groups, groupOf } = groupAlike(runs, commonOf)
+  const { rowCount } = await db.query({
     name: `${db.schema}.finish`,
     text: `
       with me as materialized (
@@ -78,48 +80,52 @@ async function moveToFinished(
       ), gone as (
         delete from ${t.running} as r
         using me
-        where r.id = any ($2::bigint[]) and r.token = any ($17::uuid[]) and r.incarnation = me.id
+        where r.id = any ($2::bigint[]) and r.token = any ($10::uuid[]) and r.incarnation = me.id
         returning r.id, r.token, r.started_at
-      ), moved as (
-        insert into ${t.finished} (id, outcome, reason, error, result, incarnation, started_at,
-          last_position, last_name, last_kind, last_state, last_started_ms, last_took_ms, last_exit_code, last_error, last_output)
-        select id, outcome, reason, error::jsonb, result::jsonb, $1, started_at,
-          position, name, kind, state, started_ms, took_ms, exit_code, step_error::jsonb, output::jsonb
-        from gone full join unnest($2::bigint[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
-            $8::smallint[], $9::text[], $10::text[], $11::text[], $12::float8[], $13::real[], $14::integer[], $15::text[], $16::text[])
-          as e (id, token, outcome, reason, error, result,
-            position, name, kind, state, started_ms, took_ms, exit_code, step_error, output) using (id, token)
-        where coalesce(gone.id, 0) > 0
-        returning 1
+      ), run as (
+        select * from unnest($2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::float8[], $7::real[], $8::text[], $9::text[])
+          as r (id, group_number, error, result, started_ms, took_ms, step_error, output)
+      ), common as (
+        select * from unnest($10::uuid[], $11::text[], $12::text[], $13::smallint[], $14::text[], $15::text[], $16::text[], $17::integer[])
+          with ordinality as c (token, outcome, reason, position, name, kind, state, exit_code, group_number)
       )
-      select count(*)::integer as moved from moved`,
+      insert into ${t.finished} (id, outcome, reason, error, result, incarnation, started_at,
+        last_position, last_name, last_kind, last_state, last_started_ms, last_took_ms, last_exit_code, last_error, last_output)
+      select id, outcome, reason, error::jsonb, result::jsonb, $1, started_at,
+        position, name, kind, state, started_ms, took_ms, exit_code, step_error::jsonb, output::jsonb
+      from gone full join (run full join common using (group_number)) using (id, token)
+      where coalesce(gone.id, 0) > 0`,
     values: [
       incarnation,
       arrayLiteral(runs, run => run.id),
-      arrayLiteral(runs, run => run.token),
-      arrayLiteral(runs, run => run.outcome),
-      arrayLiteral(runs, run => run.reason),
+      arrayLiteral(groupOf, number => number),
       arrayLiteral(runs, run => run.error),
       arrayLiteral(runs, run => run.result),
-      arrayLiteral(runs, ({ lastStep }) => lastStep?.position),
-      arrayLiteral(runs, ({ lastStep }) => lastStep?.name),
-      arrayLiteral(runs, ({ lastStep }) => lastStep?.kind),
-      // Most often the step ended as the run did, and its output is the result: then they need not be sent twice.
-      arrayLiteral(runs, ({ lastStep, outcome }) => unless(outcome, lastStep?.state)),
       arrayLiteral(runs, ({ lastStep }) => lastStep?.startedMs),
       arrayLiteral(
         runs,
         ({ lastStep }) =>
           lastStep && toMicroseconds((lastStep.finishedMs ?? 0) - (lastStep.startedMs ?? 0)),
       ),
-      arrayLiteral(runs, ({ lastStep }) => lastStep?.exitCode),
       arrayLiteral(runs, ({ lastStep }) => lastStep?.error),
+      // Most often the step's output is the result: then it need not be sent twice.
       arrayLiteral(runs, ({ lastStep, result }) => unless(result, lastStep?.output)),
-      // Those of the claims: a few for all.
-      arrayLiteral([...new Set(runs.map(run => run.token))], token => token),
+      ...Array.from({ length: commonColumns }, (_, column) =>
+        arrayLiteral(groups, group => group[column]),
+      ),
     ],
   })
-  return rows[0]?.moved ?? 0
+  return rowCount ?? 0
+}
+
+/** How many columns `commonOf` gives. */
+const commonColumns = 8
+
+/** What is the same for most runs of one process that one claim took: from the token on, as the statement has it. */
+function commonOf({ token, outcome, reason, lastStep: step }: Finish) {
+  // Most often the step ended as the run did.
+  const state = unless(outcome, step?.state)
+  return [token, outcome, reason, step?.position, step?.name, step?.kind, state, step?.exitCode]
 }
 
 /** The value, if it is another one. */

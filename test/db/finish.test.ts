@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import { cancelRequest } from '../../lib/db/cancel.ts'
-import { finish } from '../../lib/db/finish.ts'
+import { finish, type Finish } from '../../lib/db/finish.ts'
 import { declareLost } from '../../lib/db/incarnations.ts'
 import { getRequest } from '../../lib/db/status.ts'
 import { writeSteps } from '../../lib/db/steps.ts'
@@ -175,6 +175,39 @@ t.test('a step may have succeeded in a run that has failed', async t => {
   t.match(record, { outcome: 'failed', steps: [{ state: 'succeeded', error: null, output: [2] }] })
 })
 
+/** Every third fails. */
+function endInTurns(run: RunningRow, index: number): Finish {
+  const name = `step ${index % 2}`
+  if (index % 3 > 0)
+    return { ...success(run), lastStep: stepRecord(run.id, { name, state: 'succeeded' }) }
+  const failed = { outcome: 'failed', reason: 'step_failed', error: '{}', result: null } as const
+  const lastStep = stepRecord(run.id, { name, state: 'failed', exitCode: index })
+  return { ...success(run), ...failed, lastStep }
+}
+
+t.test('of runs that end in different ways, in turns, each is recorded as it ended', async t => {
+  const { db, lane, server } = await openRun(t)
+  const runs = await Promise.all(Array.from({ length: 6 }, () => addRun(db, server, lane)))
+  t.equal((await finish(db, server, runs.map(endInTurns))).length, runs.length)
+  for (const [index, { id }] of runs.entries()) {
+    const ended = index % 3 > 0 ? 'succeeded' : 'failed'
+    const exitCode = index % 3 > 0 ? null : index
+    const steps = [{ name: `step ${index % 2}`, state: ended, exitCode }]
+    t.match(await getRequest(db, id), { outcome: ended, steps })
+  }
+})
+
+t.test('tokens of each other’s runs move none of them', async t => {
+  const { db, lane, server, run } = await openRun(t)
+  const other = await addRun(db, server, lane)
+  const crossed = [
+    { id: run.id, token: other.token },
+    { id: other.id, token: run.token },
+  ]
+  await t.rejects(finish(db, server, crossed.map(success)), { message: /outcome/ })
+  t.match(await roomsOf(db), { running: [run.id, other.id], finished: [] })
+})
+
 t.test('a run that is not moved leaves no step', async t => {
   const { db, server, run } = await openRun(t)
   const lastStep = stepRecord(run.id, { state: 'succeeded' })
@@ -184,6 +217,12 @@ t.test('a run that is not moved leaves no step', async t => {
   await finish(db, server, [{ ...success(run), lastStep }])
   t.same((await getRequest(db, run.id))?.steps, [])
 })
+
+/** Its step has nothing in common with another one's. */
+function endOneOfAKind(run: RunningRow): Finish {
+  const lastStep = stepRecord(run.id, { name: `step of ${run.id}`, state: 'succeeded' })
+  return { ...success(run), lastStep }
+}
 
 t.test('with statistics by which nothing runs, it takes no longer', async t => {
   const { db: first, url } = await openRooms(t)
@@ -207,7 +246,7 @@ t.test('with statistics by which nothing runs, it takes no longer', async t => {
   /** In milliseconds. */
   const timeOfFinish = async (runs: readonly RunningRow[]): Promise<number> => {
     const startedAt = performance.now()
-    const moved = await finish(db, server, runs.map(success))
+    const moved = await finish(db, server, runs.map(endOneOfAKind))
     const tookMs = performance.now() - startedAt
     t.equal(moved.length, runs.length)
     return tookMs

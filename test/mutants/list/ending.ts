@@ -11,7 +11,7 @@ export const endingMutants: readonly Mutant[] = [
     story: 'a run that was given up finishes the request in the name of another run',
     seen: ['riverqueue/river#1302', 'wavect/semaprax#192'],
     file: finish,
-    find: 'and r.token = any ($17::uuid[]) and r.incarnation',
+    find: 'and r.token = any ($10::uuid[]) and r.incarnation',
     replace: 'and r.incarnation',
     test: 'test/db/finish.test.ts',
     subtest: 'with a wrong token, or by another server, nothing moves',
