@@ -2,7 +2,6 @@ import type { LostRun } from '../base/record.ts'
 import { readLostRuns } from './compensations.ts'
 import type { Database } from './database.ts'
 import { confirmation } from './replication-warning.ts'
-import type { Tables } from './tables.ts'
 
 /** A request that this server has claimed and must now run. */
 export interface Claimed {
@@ -36,12 +35,10 @@ export interface ClaimPlace {
 /** Before all requests: no priority is so high. */
 const beginning: ClaimPlace = { rank: -40_000, id: '0' }
 
-/** Behind all requests. */
-const end: ClaimPlace = { rank: 40_000, id: '0' }
-
 /**
- * Moves the next requests from `queue` to `running`, in one statement. A claim is a start: a row can be
- * deleted from the queue only once, so no request is started twice.
+ * Moves the next requests from `queue` to `running`, in one statement: the function `claim` of the schema
+ * (`migrations/016_claim_and_finish.sql`). A claim is a start: a row can be deleted from the queue only once, so no
+ * request is started twice.
  *
  * PostgreSQL commits only when its answer is on the way, and a server that does not read holds it up, with all the
  * locks. So the answer is small: large inputs, and what a compensation undoes, are asked for afterwards. When that
@@ -50,35 +47,27 @@ const end: ClaimPlace = { rank: 40_000, id: '0' }
  * Who else may touch these rows at the same time:
  * - other claims: they skip what this one has locked, and it skips what they have
  * - cancel: whoever deletes the queue's row first wins; the other finds none
- * - declareLost of this incarnation: `me` share-locks its row, so that either the claim commits first and
- *   the declaration sees its rows, or the claim waits, finds the incarnation lost and takes nothing
+ * - declareLost of this incarnation: the claim share-locks its row before it moves anything, so that either the claim
+ *   commits first and the declaration sees its rows, or the claim waits, finds the incarnation lost and takes nothing
  * - suspending its node: the same lock decides, so that after the suspension has committed nothing is taken
  *
- * With several lanes, `next` looks, without locks, in which of them the next requests are, and `taken` locks as many as
- * that in each; so no more rows are locked than are taken, with one lane or with a hundred. The other lanes are reached
- * only when somebody else holds rows of those: a transaction that stays open must not hold up everything. Each
- * step is a materialized CTE: joined into one, some plans run the limited part more than once and take more than
- * asked.
+ * With several lanes it looks first, without locks, in which of them the next requests are, and locks as many as that in
+ * each; so no more rows are locked than are taken, with one lane or with a hundred. The other lanes are reached only
+ * when somebody else holds rows of those: a transaction that stays open must not hold up everything.
  *
  * Each lane begins behind a place, in one range of the index: what was deleted before it, and cannot be cleared away as
  * long as somebody's transaction is open, is not walked over.
  *
- * A row is deleted where it was locked, by its place in the table: a join by its key may be planned as a scan of the whole
- * queue. Its place does not change, because a row of the queue is never updated.
+ * A row is deleted where it was locked, by its place in the table, which does not change: a row of the queue is never updated.
  */
 export async function claim(db: Database, options: ClaimOptions): Promise<Claimed[]> {
   const { incarnation, lanes, limit, token, after } = options
   const places = lanes.map(lane => after?.get(lane) ?? beginning)
-  const values = [incarnation, lanes, limit, token, places.map(p => p.rank), places.map(p => p.id)]
-  const { rows } = await db.query<Claimed>(
-    lanes.length === 1
-      ? { name: `${db.schema}.claim_lane`, text: claimOfLane(db.t), values }
-      : {
-          name: `${db.schema}.claim`,
-          text: claimOfLanes(db.t),
-          values: [...values, Math.ceil((2 * limit) / (lanes.length || 1))],
-        },
-  )
+  const { rows } = await db.query<Claimed>({
+    name: `${db.schema}.claim`,
+    text: `select id, lane, rank, input from ${db.t.claim}($1, $2, $3, $4, $5, $6)`,
+    values: [incarnation, lanes, limit, token, places.map(p => p.rank), places.map(p => p.id)],
+  })
   const incomplete = rows.filter(row => row.input === null).map(row => row.id)
   if (incomplete.length === 0) return rows
   const read = await readRest(db, incomplete)
@@ -88,81 +77,6 @@ export async function claim(db: Database, options: ClaimOptions): Promise<Claime
     rank,
     ...(read.get(id) ?? { input }),
   }))
-}
-
-/** With one lane there is nothing to choose. */
-function claimOfLane(t: Tables): string {
-  return claimText(t, { wanted: 'select *, $3::integer as amount from me, served' })
-}
-
-/**
- * `near` looks at a few of each lane, `last` is a place before which there are enough, and so `next` need not look
- * beyond it.
- */
-function claimOfLanes(t: Tables): string {
-  const some = `
-    select -priority::integer as rank, id from ${t.queue}
-    where lane = served.lane and (-priority::integer, id) > (served.rank, served.id)`
-  const order = 'order by -priority::integer, id'
-  const prepared = `
-    near as materialized (
-      select first.rank, first.id
-      from me, served cross join lateral (${some} ${order} limit $7) as first
-    ), last as materialized (
-      (select rank, id from near order by rank, id offset $3 - 1 limit 1)
-      union all
-      select ${end.rank}, ${end.id} from me
-      order by rank, id limit 1
-    ), next as materialized (
-      select lane, count(*) as amount
-      from (
-        select served.lane
-        from last, served
-        cross join lateral (
-          ${some} and (-priority::integer, id) <= (last.rank, last.id) ${order} limit $3
-        ) as first
-        order by first.rank, first.id limit $3
-      ) as first_of_all
-      group by lane
-    ),`
-  const wanted = `
-    select lane, rank, id, amount from next join served using (lane)
-    union all
-    select lane, rank, served.id, $3 from me, served
-    where lane not in (select lane from next)`
-  return claimText(t, { prepared, wanted })
-}
-
-/** @param parts.wanted how many of which lane are locked, and behind which place; `prepared` is what it is made of */
-function claimText(
-  t: Tables,
-  { prepared = '', wanted }: { prepared?: string; wanted: string },
-): string {
-  return `
-    with me as materialized (
-      select id as incarnation from ${t.incarnation} where id = $1 and state = 'alive' and accepting for share
-    ), served as materialized (
-      select * from unnest($2::integer[], $5::integer[], $6::bigint[]) as s (lane, rank, id)
-    ), ${prepared}
-    taken as materialized (
-      select locked.place
-      from (${wanted}) as wanted
-      cross join lateral (
-        select ctid as place from ${t.queue}
-        where lane = wanted.lane
-          and (-priority::integer, id) > (wanted.rank, wanted.id)
-        order by -priority::integer, id limit wanted.amount
-        for update skip locked
-      ) as locked
-      limit $3
-    ), claimed as (
-      delete from ${t.queue} as q where ctid = any (array(select place from taken))
-      returning q.id, q.lane, q.priority, q.input
-    ), started as (
-      insert into ${t.running} (id, incarnation, token)
-      select id, $1, $4 from claimed order by id
-    )
-    select id, lane, -priority::integer as rank, input from claimed order by rank, id`
 }
 
 /** What the queue's narrow rows leave out. Nobody changes it any more. */

@@ -14,10 +14,10 @@ export interface Finish extends Ending {
 }
 
 /**
- * Moves runs from `running` to `finished`, any number in one statement; the records of their last steps are in the same
- * rows. Only rows that still belong to this incarnation and carry the run's token are moved, and only while the
- * incarnation is alive; what is not moved here leaves no step either. Nothing else has written such a step, so that the
- * view `step` shows it once.
+ * Moves runs from `running` to `finished`, any number in one statement: the function `finish` of the schema
+ * (`migrations/016_claim_and_finish.sql`). The records of their last steps are in the same rows. Only rows that still
+ * belong to this incarnation and carry the run's token are moved, and only while the incarnation is alive; what is not
+ * moved here leaves no step either. Nothing else has written such a step, so that the view `step` shows it once.
  *
  * Who else may touch these rows at the same time:
  * - declareLost of this incarnation: both lock the incarnation's row first, so one of them comes first; if
@@ -57,44 +57,19 @@ async function findFinishedByUs(
 }
 
 /**
- * How many it moved: as long as that is all of them, their ids need not be read.
- *
- * Right after a vacuum, PostgreSQL may believe that `running` is all but empty, and would compare each of its rows with each
- * of the runs: ten times the work. So nothing here is joined in a way that may be planned as such a loop. The rows are
- * found by their ids, and what is known of them joins as a full join, which is never one. (With a coalesce() that PostgreSQL
- * does not see through; otherwise it would make a plain join of it again.) A deleted row that found no partner would have
- * no outcome, which `finished` refuses, and everything is as before.
+ * How many it moved: as long as that is all of them, their ids need not be read. What many runs have in common is sent
+ * once. A row that was deleted and found no partner, because two runs have each other's tokens, would have no outcome:
+ * `finished` refuses that, and everything is as before.
  */
 async function moveToFinished(
   db: Database,
   incarnation: string,
   runs: readonly Finish[],
 ): Promise<number> {
-  const { t } = db
   const { groups, groupOf } = groupAlike(runs, commonOf)
-  const { rowCount } = await db.query({
+  const { rows } = await db.query<{ moved: number }>({
     name: `${db.schema}.finish`,
-    text: `
-      with me as materialized (
-        select id from ${t.incarnation} where id = $1 and state = 'alive' for share
-      ), gone as (
-        delete from ${t.running} as r
-        using me
-        where r.id = any ($2::bigint[]) and r.token = any ($10::uuid[]) and r.incarnation = me.id
-        returning r.id, r.token, r.started_at
-      ), run as (
-        select * from unnest($2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::float8[], $7::real[], $8::text[], $9::text[])
-          as r (id, group_number, error, result, started_ms, took_ms, step_error, output)
-      ), common as (
-        select * from unnest($10::uuid[], $11::text[], $12::text[], $13::smallint[], $14::text[], $15::text[], $16::text[], $17::integer[])
-          with ordinality as c (token, outcome, reason, position, name, kind, state, exit_code, group_number)
-      )
-      insert into ${t.finished} (id, outcome, reason, error, result, incarnation, started_at,
-        last_position, last_name, last_kind, last_state, last_started_ms, last_took_ms, last_exit_code, last_error, last_output)
-      select id, outcome, reason, error::jsonb, result::jsonb, $1, started_at,
-        position, name, kind, state, started_ms, took_ms, exit_code, step_error::jsonb, output::jsonb
-      from gone full join (run full join common using (group_number)) using (id, token)
-      where coalesce(gone.id, 0) > 0`,
+    text: `select ${db.t.finish}($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) as moved`,
     values: [
       incarnation,
       arrayLiteral(runs, run => run.id),
@@ -115,7 +90,7 @@ async function moveToFinished(
       ),
     ],
   })
-  return rowCount ?? 0
+  return rows[0]?.moved ?? 0
 }
 
 /** How many columns `commonOf` gives. */

@@ -65,7 +65,7 @@ export async function enqueueBatch(
   const { rows } = options.transaction
     ? await sessionOf(options.transaction).query<EnqueuedRow>({ text, values })
     : await db.query<EnqueuedRow>(
-        { name: statementName(text), text, values },
+        { name: statementName('enqueue_batch', text), text, values },
         options.hints ? queueHint(db) : undefined,
       )
   return rows.map(row => ({ id: String(row.request_id), created: row.created }))

@@ -25,6 +25,8 @@ export interface Tables {
   readonly requestStatus: string
   readonly enqueueBatch: string
   readonly cancel: string
+  readonly claim: string
+  readonly finish: string
   readonly setting: string
   readonly component: string
   readonly versionCheck: string
@@ -81,6 +83,8 @@ export function tablesOf(schema: string): Tables {
     requestStatus: name('request_status'),
     enqueueBatch: name('enqueue_batch'),
     cancel: name('cancel'),
+    claim: name('claim'),
+    finish: name('finish'),
     setting: name('setting'),
     component: name('component'),
     versionCheck: name('version_check'),

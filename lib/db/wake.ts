@@ -28,5 +28,5 @@ export function queueHint(db: Database): pg.QueryConfig {
  */
 function hint(db: Database, payload: string): pg.QueryConfig {
   const text = `select set_config('synchronous_commit', 'off', true), pg_notify($1, $2)`
-  return { name: statementName(text), text, values: [wakeChannel(db), payload] }
+  return { name: statementName('hint', text), text, values: [wakeChannel(db), payload] }
 }

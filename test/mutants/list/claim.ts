@@ -1,6 +1,6 @@
 import type { Mutant } from '../mutant.ts'
 
-const file = 'lib/db/claim.ts'
+const file = 'migrations/016_claim_and_finish.sql'
 const claimer = 'lib/loop/claimer.ts'
 
 /** A request is started at most once, by a server that may, and no more of them than there are slots. */
@@ -20,11 +20,11 @@ export const claimMutants: readonly Mutant[] = [
     story: 'under some plans the limited part runs more than once, and more is claimed than asked',
     seen: ['saurabhnanda/odd-jobs#115', 'QueueClassic/queue_classic#320'],
     file,
-    find: `where ctid = any (array(select place from taken))`,
+    find: `where ctid = any (places)`,
     replace: `
-        where exists (select from me) and q.id in (
-          select id from \${t.queue} where lane = any ($2)
-          order by -priority::integer, id limit $3 for update skip locked)`,
+        where id in (
+          select id from queue where lane = any (served_lanes)
+          order by -priority::integer, id limit most for update skip locked)`,
     test: 'test/db/claim-plans.test.ts',
     subtest: 'no plan makes a claim take more than asked, or anything twice',
   },
@@ -34,10 +34,26 @@ export const claimMutants: readonly Mutant[] = [
     seen: ['janus#1470', 'relay-rs#22'],
     file,
     find: `) as locked
-      limit $3`,
+    limit most`,
     replace: ') as locked',
     test: 'test/db/claim-plans.test.ts',
     subtest: 'no plan makes a claim take more than asked, or anything twice',
+  },
+  {
+    name: 'claim planned by what there was',
+    story:
+      'a burst of requests comes to an idle server, whose claims then read the whole queue, each of them',
+    seen: [
+      'kestra-io/kestra#1121',
+      'sourcegraph/sourcegraph-public-snapshot#37462',
+      'filecoin-project/curio#1465',
+    ],
+    file,
+    find: `set enable_seqscan = off
+set enable_bitmapscan = off`,
+    replace: '',
+    test: 'test/db/stale-plans.test.ts',
+    subtest: 'a session that found an empty queue of 1 lanes reads no more of a long one',
   },
   {
     name: 'claim for the dead',
@@ -113,7 +129,7 @@ export const claimMutants: readonly Mutant[] = [
     name: 'read-back without the token',
     story: 'whatever the server runs is taken for what the lost answer was about',
     seen: ['unstract#2124', 'dbos-inc/dbos-transact-java#491'],
-    file,
+    file: 'lib/db/claim.ts',
     find: 'where incarnation = $1 and token = $2',
     replace: 'where incarnation = $1 and $2::uuid is not null',
     test: 'test/db/claim.test.ts',

@@ -1,6 +1,7 @@
 import type { Mutant } from '../mutant.ts'
 
 const finish = 'lib/db/finish.ts'
+const functions = 'migrations/016_claim_and_finish.sql'
 const incarnations = 'lib/db/incarnations.ts'
 const compensations = 'lib/db/compensations.ts'
 
@@ -10,8 +11,8 @@ export const endingMutants: readonly Mutant[] = [
     name: 'finish without the token',
     story: 'a run that was given up finishes the request in the name of another run',
     seen: ['riverqueue/river#1302', 'wavect/semaprax#192'],
-    file: finish,
-    find: 'and r.token = any ($10::uuid[]) and r.incarnation',
+    file: functions,
+    find: 'and r.token = any (group_tokens) and r.incarnation',
     replace: 'and r.incarnation',
     test: 'test/db/finish.test.ts',
     subtest: 'with a wrong token, or by another server, nothing moves',
@@ -20,7 +21,7 @@ export const endingMutants: readonly Mutant[] = [
     name: 'finish for another server',
     story: 'a server finishes what another one runs',
     seen: ['oban-bg/oban#862', 'dbos-inc/dbos-transact-py#804'],
-    file: finish,
+    file: functions,
     find: ' and r.incarnation = me.id',
     replace: '',
     test: 'test/db/finish.test.ts',
