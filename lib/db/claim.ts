@@ -37,7 +37,7 @@ const beginning: ClaimPlace = { rank: -40_000, id: '0' }
 
 /**
  * Moves the next requests from `queue` to `running`, in one statement: the function `claim` of the schema
- * (`migrations/016_claim_and_finish.sql`). A claim is a start: a row can be deleted from the queue only once, so no
+ * (`migrations/016_functions_of_servers.sql`). A claim is a start: a row can be deleted from the queue only once, so no
  * request is started twice.
  *
  * PostgreSQL commits only when its answer is on the way, and a server that does not read holds it up, with all the

@@ -15,7 +15,7 @@ export interface Finish extends Ending {
 
 /**
  * Moves runs from `running` to `finished`, any number in one statement: the function `finish` of the schema
- * (`migrations/016_claim_and_finish.sql`). The records of their last steps are in the same rows. Only rows that still
+ * (`migrations/016_functions_of_servers.sql`). The records of their last steps are in the same rows. Only rows that still
  * belong to this incarnation and carry the run's token are moved, and only while the incarnation is alive; what is not
  * moved here leaves no step either. Nothing else has written such a step, so that the view `step` shows it once.
  *

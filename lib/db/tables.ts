@@ -25,6 +25,7 @@ export interface Tables {
   readonly requestStatus: string
   readonly enqueueBatch: string
   readonly cancel: string
+  readonly promote: string
   readonly claim: string
   readonly finish: string
   readonly setting: string
@@ -83,6 +84,7 @@ export function tablesOf(schema: string): Tables {
     requestStatus: name('request_status'),
     enqueueBatch: name('enqueue_batch'),
     cancel: name('cancel'),
+    promote: name('promote'),
     claim: name('claim'),
     finish: name('finish'),
     setting: name('setting'),

@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import { claim } from '../../lib/db/claim.ts'
 import { Database } from '../../lib/db/database.ts'
 import { finish } from '../../lib/db/finish.ts'
+import { promote } from '../../lib/db/promote.ts'
 import { addLane, addRequests, addServer, openRooms, success } from '../support/rows.ts'
 
 const many = 20_000
@@ -99,3 +100,22 @@ t.test('a new session reads no more of a long queue that was never analyzed', as
   // What was deleted just now is walked over.
   t.ok(byIndex - before.byIndex < 60_000, `${byIndex - before.byIndex} entries for 10,000 requests`)
 })
+
+t.test(
+  'a promotion reads what is due and what comes next, and nothing else that is scheduled',
+  async t => {
+    const { db: rooms, url } = await openRooms(t, { connections: 1 })
+    const lane = await addLane(rooms)
+    const { db, readsOf } = await openSession(t, url, rooms.schema)
+    for (let n = 0; n < 10; n++) t.match(await promote(db), { moved: 0, nextInMs: null })
+    await addRequests(rooms, { lane, count: many, dueInSeconds: 3600 })
+    await addRequests(rooms, { lane, count: 50, dueInSeconds: -1 })
+    await rooms.query({ text: 'select pg_stat_force_next_flush()' })
+    const before = await readsOf(rooms.t.scheduled)
+    t.match(await promote(db), { moved: 50 })
+    for (let n = 0; n < 10; n++) t.match(await promote(db), { moved: 0 })
+    const { inSequence, byIndex } = await readsOf(rooms.t.scheduled)
+    t.equal(inSequence, before.inSequence)
+    t.ok(byIndex - before.byIndex < 1000, `${byIndex - before.byIndex} entries`)
+  },
+)

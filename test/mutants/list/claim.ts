@@ -1,6 +1,6 @@
 import type { Mutant } from '../mutant.ts'
 
-const file = 'migrations/016_claim_and_finish.sql'
+const file = 'migrations/016_functions_of_servers.sql'
 const claimer = 'lib/loop/claimer.ts'
 
 /** A request is started at most once, by a server that may, and no more of them than there are slots. */

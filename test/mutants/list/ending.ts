@@ -1,7 +1,7 @@
 import type { Mutant } from '../mutant.ts'
 
 const finish = 'lib/db/finish.ts'
-const functions = 'migrations/016_claim_and_finish.sql'
+const functions = 'migrations/016_functions_of_servers.sql'
 const incarnations = 'lib/db/incarnations.ts'
 const compensations = 'lib/db/compensations.ts'
 

@@ -1,7 +1,7 @@
 import type { Mutant } from '../mutant.ts'
 
 const functions = 'migrations/002_functions.sql'
-const promote = 'lib/db/promote.ts'
+const promote = 'migrations/016_functions_of_servers.sql'
 
 /** The way of a request before and after its run, and what it says meanwhile. */
 export const requestMutants: readonly Mutant[] = [
@@ -62,8 +62,8 @@ export const requestMutants: readonly Mutant[] = [
     story: 'the servers promote one behind the other',
     seen: ['timgit/pg-boss#282', 'taskbroker#778'],
     file: promote,
-    find: 'for update skip locked',
-    replace: 'for update',
+    find: 'for update skip locked\n  ), gone',
+    replace: 'for update\n  ), gone',
     test: 'test/db/promote.test.ts',
     subtest: 'skips what another server is promoting',
   },
@@ -72,9 +72,9 @@ export const requestMutants: readonly Mutant[] = [
     story: 'every server fires what is due, and the request is there as often as there are servers',
     seen: ['oban-bg/oban-py#32', 'oban-bg/oban#250'],
     file: promote,
-    find: 'delete from ${t.scheduled} as s using due where s.id = due.id\n        returning',
+    find: 'delete from scheduled where id = any (array(select id from due))\n    returning',
     replace:
-      'select s.id, s.lane, s.priority, s.input from ${t.scheduled} as s join due using (id) --',
+      'select id, lane, priority, input from scheduled where id = any (array(select id from due)) --',
     test: 'test/db/promote.test.ts',
     subtest: '8 servers at once promote each of 500 requests once',
   },

@@ -1,4 +1,4 @@
--- What servers call to claim and to finish; lib/db/claim.ts and lib/db/finish.ts say what they promise.
+-- What servers call to claim, to finish and to promote; lib/db/claim.ts, finish.ts and promote.ts say what they promise.
 --
 -- They are functions for their settings, which hold for nothing else. By itself PostgreSQL plans a statement by how many rows
 -- there were when it last looked, and where those were few it reads all of them. After a burst of 100,000 requests it would
@@ -156,3 +156,30 @@ begin
 end $$;
 comment on function finish is
   'For servers only. Moves runs from running to finished, those that have their token and whose incarnation is alive.';
+
+create function promote(most integer) returns table (moved integer, next_in_ms float8)
+language plpgsql
+set search_path from current
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_bitmapscan = off
+as $$
+begin
+  with due as materialized (
+    select id from scheduled
+    -- The clock of the statement, because an index cannot be asked for what is before a moment that moves.
+    where run_at <= statement_timestamp()
+    order by run_at, id limit most
+    for update skip locked
+  ), gone as (
+    delete from scheduled where id = any (array(select id from due))
+    returning id, lane, priority, input
+  )
+  insert into queue (id, lane, priority, input)
+  select id, lane, priority, input from gone order by id;
+  get diagnostics moved = row_count;
+  select extract(epoch from min(run_at) - clock_timestamp()) * 1000 into next_in_ms
+  from scheduled where run_at > statement_timestamp();
+  return next;
+end $$;
+comment on function promote is 'For servers only. Moves scheduled requests whose time has come to the queue, and tells when the next is due.';
