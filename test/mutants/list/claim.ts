@@ -49,9 +49,15 @@ export const claimMutants: readonly Mutant[] = [
       'filecoin-project/curio#1465',
     ],
     file,
-    find: `set enable_seqscan = off
+    find: `input jsonb)
+language plpgsql
+set search_path from current
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
 set enable_bitmapscan = off`,
-    replace: '',
+    replace: `input jsonb)
+language plpgsql
+set search_path from current`,
     test: 'test/db/stale-plans.test.ts',
     subtest: 'a session that found an empty queue of 1 lanes reads no more of a long one',
   },

@@ -68,6 +68,17 @@ export const requestMutants: readonly Mutant[] = [
     subtest: 'skips what another server is promoting',
   },
   {
+    name: 'promotion by a clock that moves',
+    story: 'no index can be asked what is due, and all that is scheduled is read for each that is',
+    seen: ['kestra-io/kestra#1121'],
+    file: promote,
+    find: 'where run_at <= statement_timestamp()',
+    replace: 'where run_at <= clock_timestamp()',
+    test: 'test/db/stale-plans.test.ts',
+    subtest:
+      'a promotion reads what is due and what comes next, and nothing else that is scheduled',
+  },
+  {
     name: 'promoted by each server',
     story: 'every server fires what is due, and the request is there as often as there are servers',
     seen: ['oban-bg/oban-py#32', 'oban-bg/oban#250'],
